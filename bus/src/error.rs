@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Result of everything but a publish.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error that is not about ownership of a partition.
 #[derive(Debug, thiserror::Error)]
