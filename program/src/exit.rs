@@ -29,3 +29,18 @@ impl Exit {
         }
     }
 }
+
+/// Wrong usage that only running the command could find, such as a seed that is no URL: anywhere in an error's chain it
+/// makes the exit code 2. Use it as `anyhow::bail!(Misuse::new("…"))` or `.map_err(Misuse::new)`.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Misuse {
+    message: String,
+}
+
+impl Misuse {
+    /// `message` says what is wrong and what would be right.
+    pub fn new(message: impl ToString) -> Misuse {
+        Misuse { message: message.to_string() }
+    }
+}

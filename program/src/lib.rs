@@ -1,18 +1,20 @@
 //! What every executable shares: flags, configuration file, logging, exit codes, shutdown, progress, metrics.
 
-mod config;
 mod exit;
 mod flags;
 mod log;
-mod manual;
 mod metrics;
+mod panic;
 mod progress;
+mod redact;
 mod run;
 mod shutdown;
 
-pub use exit::Exit;
+pub use exit::{Exit, Misuse};
 pub use flags::Common;
-pub use metrics::Metrics;
+pub use metrics::{Counter, Gauge, Histogram, Metrics};
+pub use panic::contained;
 pub use progress::Progress;
+pub use redact::redact;
 pub use run::{Program, main};
 pub use shutdown::Shutdown;

@@ -1,8 +1,9 @@
 //! From `main` to an exit code: parse, configure, log, run, report the error in one line.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::{Common, Exit, Shutdown};
+use crate::{Common, Exit, Misuse, Shutdown, log, panic, progress};
 
 /// An executable's command line.
 pub trait Program: clap::Parser {
@@ -23,5 +24,61 @@ pub trait Program: clap::Parser {
 
 /// Whole life of an executable. Also serves `config show`, `completions SHELL` and `manual DIR` for each of them.
 pub fn main<P: Program>() -> ExitCode {
-    todo!()
+    panic::install(P::NAME);
+    let program = P::parse();
+    let verbose = program.common().verbose;
+    let ended = start(program.common()).and_then(|shutdown| program.run(shutdown)).and_then(|exit| {
+        io::stdout().flush().map_err(|e| anyhow::Error::new(e).context("cannot write to standard output"))?;
+        Ok(exit)
+    });
+    match ended {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => ExitCode::from(report::<P>(&error, verbose)),
+    }
+}
+
+/// Logging, progress and signals, in this order: a signal that comes early is drained and logged as any other.
+fn start(common: &Common) -> anyhow::Result<Shutdown> {
+    progress::enable(common);
+    log::start(common)?;
+    let shutdown = Shutdown::default();
+    shutdown.listen()?;
+    Ok(shutdown)
+}
+
+/// Prints an error, and gives its exit code.
+fn report<P: Program>(error: &anyhow::Error, verbose: u8) -> u8 {
+    if is_broken_pipe(error) {
+        return Exit::Done.code();
+    }
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    log::print_error(P::NAME, &chain.join(": ").replace('\n', " "));
+    if verbose > 1 {
+        log::print_error(P::NAME, &error.backtrace().to_string());
+    }
+    if let Some(exit) = P::exit_of(error) {
+        return exit.code();
+    }
+    if error.chain().any(|cause| cause.is::<Misuse>()) { Exit::USAGE } else { Exit::FAILED }
+}
+
+/// True when the reader of standard output went away, as `head` does: nothing is wrong then. A broken connection to a
+/// server is the same kind of error, so standard output itself is asked.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let broken = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if !error.chain().any(broken) {
+        return false;
+    }
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::OUT)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR)
+}
+
+/// Ends the process here and now, from whichever thread.
+pub(crate) fn leave(code: u8) -> ! {
+    signal_hook::low_level::exit(i32::from(code))
 }
