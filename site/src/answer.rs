@@ -147,10 +147,11 @@ fn content(shared: &Shared, host: usize, path: &str) -> Found {
         (None, Some(folder)) => files::find(folder, bare, shared.listing),
         (None, None) => Found::missing(),
     };
-    if shared.fill_in && is_text(&found) {
-        if let Ok(text) = std::str::from_utf8(&found.body) {
-            found.body = shared.filled(text).into();
-        }
+    if shared.fill_in
+        && is_text(&found)
+        && let Ok(text) = std::str::from_utf8(&found.body)
+    {
+        found.body = shared.filled(text).into();
     }
     found
 }
