@@ -1,11 +1,19 @@
 //! What the web means by things: canonical URL, host, site, character set, links of a page. Pure functions, no I/O.
 
 mod canonical;
-mod charset;
-mod links;
+mod escapes;
+mod reference;
 mod site;
+
+mod charset;
+mod prescan;
+
+mod attribute;
+mod collector;
+mod links;
 
 pub use canonical::{Canonical, Invalid, canonicalise, resolve};
 pub use charset::{decode, sniff};
 pub use links::{Base, Extraction, Link, LinkKind, extract};
+pub use reference::Resolver;
 pub use site::registrable;

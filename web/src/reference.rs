@@ -1,0 +1,212 @@
+//! References on a page: most are plain relative paths, and those are resolved without the general parser.
+//!
+//! A page has some 80 references and a spider reads thousands of pages a second. The short way takes only what is
+//! certain to give what the long way ([`Url::join`], then the canonical form) gives; a property test holds it to that.
+
+use url::Url;
+
+use crate::canonical::{Canonical, Invalid, MAX_INPUT_BYTES, scheme};
+
+/// Resolves the references of one page.
+///
+/// ```
+/// let base = "https://example.org/a/b.html".parse().unwrap();
+/// let resolver = web::Resolver::new(&base);
+/// assert_eq!(resolver.resolve("../c.html#top").unwrap().as_str(), "https://example.org/c.html");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    base: Url,
+    /// Canonical form of the base, where it has one.
+    page: Option<Page>,
+    /// Encoding of the page, where it is not UTF-8: a query is escaped in it.
+    encoding: Option<&'static encoding_rs::Encoding>,
+}
+
+/// A canonical base, with the end of its host and path.
+#[derive(Debug, Clone)]
+struct Page {
+    url: Canonical,
+    /// End of scheme and host.
+    origin: usize,
+    /// End of the path's last slash.
+    folder: usize,
+    /// End of the path.
+    path: usize,
+    /// The path may have a segment like `a:`.
+    drive: bool,
+}
+
+impl Resolver {
+    /// Prepares the references of a page at `base`.
+    pub fn new(base: &Url) -> Resolver {
+        Resolver { base: base.clone(), page: Canonical::from_url(base.clone()).ok().map(Page::new), encoding: None }
+    }
+
+    /// The same for a page in an encoding other than UTF-8: browsers escape a query in the page's encoding.
+    pub(crate) fn in_encoding(base: &Url, encoding: &'static encoding_rs::Encoding) -> Resolver {
+        let output = encoding.output_encoding();
+        let encoding = (output != encoding_rs::UTF_8).then_some(output);
+        Resolver { encoding, ..Resolver::new(base) }
+    }
+
+    /// Canonical form of a reference.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] says why the reference leads to no URL that a spider fetches.
+    pub fn resolve(&self, reference: &str) -> Result<Canonical, Invalid> {
+        match self.page.as_ref().and_then(|page| page.resolve_plain(reference)) {
+            Some(plain) => plain,
+            None => self.resolve_any(reference),
+        }
+    }
+
+    /// The URL that a `<base href>` on the page makes the base; `None` where it makes none.
+    pub(crate) fn rebase(&self, href: &str) -> Option<Url> {
+        let base =
+            Some(href).filter(|href| href.len() <= MAX_INPUT_BYTES).and_then(|href| self.base.join(href).ok())?;
+        matches!(base.scheme(), "http" | "https").then_some(base)
+    }
+
+    /// The long way.
+    fn resolve_any(&self, reference: &str) -> Result<Canonical, Invalid> {
+        if let Some(name) = foreign_scheme(reference) {
+            return Err(scheme(name));
+        }
+        if reference.len() > MAX_INPUT_BYTES {
+            return Err(Invalid::TooLong(reference.len()));
+        }
+        let reference = without_extra_slashes(reference);
+        let parsed = match self.encoding {
+            None => self.base.join(reference),
+            Some(encoding) => Url::options()
+                .base_url(Some(&self.base))
+                .encoding_override(Some(&|query| encoding.encode(query).0))
+                .parse(reference),
+        };
+        Canonical::from_url(parsed.map_err(|error| Invalid::Syntax(error.to_string()))?)
+    }
+}
+
+impl Page {
+    fn new(url: Canonical) -> Page {
+        let text = url.as_str();
+        let origin = text.len() - url.path_and_query().len();
+        let path = memchr::memchr(b'?', text.as_bytes()).unwrap_or(text.len());
+        let folder = memchr::memrchr(b'/', &text.as_bytes()[..path]).map_or(path, |slash| slash + 1);
+        let drive = text[origin..path].contains([':', '|']);
+        Page { origin, folder, path, drive, url }
+    }
+
+    /// The short way; `None` is "take the long one".
+    fn resolve_plain(&self, reference: &str) -> Option<Result<Canonical, Invalid>> {
+        let bytes = reference.as_bytes();
+        let end = bytes.iter().position(|&byte| CLASS[usize::from(byte)] & PATH == 0).unwrap_or(bytes.len());
+        let (path, rest) = reference.split_at(end);
+        let query = match rest.as_bytes().first() {
+            None | Some(b'#') => None,
+            Some(b'?') => {
+                let query = &rest[1..];
+                let end = query.bytes().position(|byte| CLASS[usize::from(byte)] & QUERY == 0);
+                match end {
+                    None => Some(query),
+                    Some(end) if query.as_bytes()[end] == b'#' => Some(&query[..end]),
+                    Some(_) => return None,
+                }
+            }
+            Some(_) => return None,
+        };
+        // the parser takes a segment `a:` for a drive, which `..` does not leave
+        if path.starts_with("//") || self.drive && path.contains("..") {
+            return None;
+        }
+        let base = self.url.as_str();
+        let mut text = String::with_capacity(self.folder + path.len() + query.map_or(0, |query| query.len() + 1));
+        if path.is_empty() {
+            match query {
+                None => text.push_str(base),
+                Some(_) => text.push_str(&base[..self.path]),
+            }
+        } else if let Some(path) = path.strip_prefix('/') {
+            text.push_str(&base[..self.origin]);
+            text.push('/');
+            push_segments(path, self.origin, &mut text);
+        } else {
+            text.push_str(&base[..self.folder]);
+            push_segments(path, self.origin, &mut text);
+        }
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            text.push('?');
+            text.push_str(query);
+        }
+        Some(Canonical::new(text, self.url.host_range()))
+    }
+}
+
+/// Appends a path to a text that ends with `/`, dot segments resolved; `origin` is where the text's path begins.
+fn push_segments(path: &str, origin: usize, text: &mut String) {
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." => {}
+            ".." => {
+                let parent = text[..text.len() - 1].rfind('/').unwrap_or(0);
+                if parent >= origin {
+                    text.truncate(parent + 1);
+                }
+            }
+            _ => {
+                text.push_str(segment);
+                if segments.peek().is_some() {
+                    text.push('/');
+                }
+            }
+        }
+    }
+}
+
+/// `///host` is `//host` to browsers, and an error to the parser.
+fn without_extra_slashes(reference: &str) -> &str {
+    let reference = reference.trim_start_matches(|c: char| c <= ' ');
+    let slashes = reference.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
+    &reference[slashes.saturating_sub(2)..]
+}
+
+/// The scheme of a reference that is plainly of another kind than http: `mailto`, `javascript`, `data` …
+fn foreign_scheme(reference: &str) -> Option<&str> {
+    let reference = reference.trim_matches(|c: char| c <= ' ');
+    let bytes = reference.as_bytes();
+    let end = bytes.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')))?;
+    let name = &reference[..end];
+    let foreign = bytes[end] == b':'
+        && bytes[0].is_ascii_alphabetic()
+        && !name.eq_ignore_ascii_case("http")
+        && !name.eq_ignore_ascii_case("https");
+    foreign.then_some(name)
+}
+
+/// May stand in a path as it is, and means nothing to the parser there.
+const PATH: u8 = 1;
+/// The same in a query.
+const QUERY: u8 = 2;
+
+/// Which bytes the short way knows. Not among them: what is escaped, `%`, `\`, and `:`, which may end a scheme.
+const CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        if c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~' | b'/' | b'!' | b'$' | b'&') {
+            class[byte] = PATH | QUERY;
+        }
+        if matches!(c, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b'@') {
+            class[byte] = PATH | QUERY;
+        }
+        if matches!(c, b'?' | b':') {
+            class[byte] = QUERY;
+        }
+        byte += 1;
+    }
+    class
+};
