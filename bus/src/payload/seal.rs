@@ -33,6 +33,10 @@ pub struct Seal {
     pub next: i64,
     /// Running maximum of the partition's append times up to here, milliseconds since 1970 UTC.
     pub max_time: i64,
+    /// What the same publish covered, where that is not `next`: older records were staged again, below what the group
+    /// had committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered: Option<i64>,
 }
 
 impl Seal {
