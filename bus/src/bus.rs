@@ -46,11 +46,17 @@ pub enum Bus {
 }
 
 impl Bus {
-    /// Opens `kafka://host:port,…[/prefix]` or the path of an embedded log (made if missing, folders too; a `#prefix`
-    /// is not part of a path).
+    /// Opens `kafka://host:port,…[/prefix]` or the path of an embedded log (made if missing, folders too). A path has
+    /// no prefix: another file is another bus.
     pub fn open(url: &str, options: &Options) -> Result<Bus> {
-        if url.starts_with("kafka://") {
-            return Err(Error::Url { url: url.into(), reason: "this build has no Kafka half yet; use a path".into() });
+        let reason = match url.split_once("://") {
+            Some(("kafka", _)) => "this build has no Kafka half yet; use a path",
+            Some(_) => "a bus is kafka://host:port or a path",
+            None if url.is_empty() => "it is empty; a bus is kafka://host:port or a path",
+            None => "",
+        };
+        if !reason.is_empty() {
+            return Err(Error::Url { url: url.into(), reason: reason.into() });
         }
         Ok(Bus::Embedded(embedded::Log::open(url.as_ref(), options)?))
     }
@@ -150,7 +156,8 @@ impl Bus {
         }
     }
 
-    /// Appends records with no group and no cover, atomically: seeds, beats, dead letters of a tool.
+    /// Appends records with no group and no cover, atomically: seeds, beats, dead letters of a tool. Within the limits
+    /// of a [`Batch`](crate::Batch).
     pub fn append(&self, outputs: &[Output]) -> Result<Receipt> {
         match self {
             Bus::Embedded(l) => l.append(outputs),

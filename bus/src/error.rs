@@ -8,6 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error that is not about ownership of a partition.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the message says what each field is")]
 pub enum Error {
     /// The URL of the bus is neither `kafka://…` nor a path.
     #[error("bus URL `{url}`: {reason}")]
@@ -19,7 +20,9 @@ pub enum Error {
     #[error("topic `{topic}` does not exist on {bus}; a program that writes it creates it")]
     NoTopic { topic: String, bus: String },
     /// A topic has another number of partitions, for life.
-    #[error("topic `{topic}` has {found} partitions where {wanted} are needed; reshard it offline or use another prefix")]
+    #[error(
+        "topic `{topic}` has {found} partitions where {wanted} are needed; reshard it offline or use another prefix"
+    )]
     Partitions { topic: String, found: u32, wanted: u32 },
     /// A record is over the size limit.
     #[error("record for topic `{topic}` has {size} bytes, over the limit of {limit}")]
@@ -27,7 +30,10 @@ pub enum Error {
     /// A record could not be decoded.
     #[error("record {topic}-{partition}@{offset}: {reason}")]
     Decode { topic: String, partition: u32, offset: i64, reason: String },
-    /// The file of the embedded log.
+    /// The embedded log cannot be used.
+    #[error("embedded log {path} {problem}; {remedy}")]
+    Log { path: PathBuf, problem: String, remedy: String, source: Option<Box<rusqlite::Error>> },
+    /// The file of the embedded log, for any other reason.
     #[error("embedded log {path}: {source}")]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     /// A file beside the embedded log.

@@ -9,11 +9,16 @@
 //! an epoch which is over is refused as a whole ([`PublishError::Lost`]). Revocation waits: after
 //! [`Event::Revoking`] the partition stays with its owner until [`Reader::release`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
 mod batch;
+mod beats;
 mod bus;
 pub mod clock;
+mod dead;
 pub mod embedded;
 mod error;
+mod limits;
 pub mod payload;
 mod reader;
 mod record;
@@ -21,7 +26,9 @@ pub mod topic;
 mod writer;
 
 pub use batch::{Batch, Cover, Output, Receipt};
+pub use beats::Beats;
 pub use bus::{Bus, Lag, Offsets, Options, Scan};
+pub use dead::dead_letter;
 pub use error::{Error, PublishError, Result};
 pub use reader::{Assignment, Epoch, Event, Reader};
 pub use record::{Delivered, Headers, Record};

@@ -1,57 +1,162 @@
 //! The embedded log: a bus in one SQLite file, for a person with no broker.
+//!
+//! Same partitions, offsets and guarantees as Kafka, on one machine: several processes may use the file at once, a
+//! group has one member at a time. How it is laid out and why stands in the crate's README.
 
-use std::path::Path;
-use std::time::Duration;
+mod append;
+mod catalog;
+mod fault;
+mod group;
+mod headers;
+mod lock;
+mod open;
+mod reader;
+mod rows;
+mod scan;
+mod schema;
+mod signal;
+mod upkeep;
+mod wal;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
 
 use crate::bus::{Lag, Offsets, Options};
-use crate::{Assignment, Batch, Delivered, Event, Output, PublishError, Receipt, Result, TopicSpec};
+use crate::clock::Clock;
+use crate::{Output, Receipt, Result, TopicSpec};
 
-/// An open log.
+pub use reader::Reader;
+pub use scan::Scan;
+pub use writer::Writer;
+
+/// An open log. Clones share a few connections, each used by one thread at a time.
 #[derive(Clone)]
-pub struct Log;
-/// Reading half of a member.
-pub struct Reader;
-/// Writing half of a member.
-pub struct Writer;
-/// Group-less reader.
-pub struct Scan;
+pub struct Log(Arc<Inner>);
 
-#[allow(unused_variables, reason = "skeleton; filled in the next commit")]
+struct Inner {
+    /// The file, absolute and with links resolved.
+    path: PathBuf,
+    /// Folder of the groups' lock files.
+    locks: PathBuf,
+    cluster: String,
+    clock: Clock,
+    idle: Mutex<Vec<Connection>>,
+    /// Wakes readers of this process at once; those of other processes look at the file's version.
+    signal: signal::Signal,
+    upkeep: Mutex<upkeep::State>,
+}
+
 impl Log {
-    pub(crate) fn open(path: &Path, options: &Options) -> Result<Log> { todo!() }
-    pub(crate) fn cluster(&self) -> &str { todo!() }
-    pub(crate) fn ensure(&self, topics: &[TopicSpec]) -> Result<()> { todo!() }
-    pub(crate) fn topics(&self) -> Result<Vec<TopicSpec>> { todo!() }
-    pub(crate) fn topic_id(&self, topic: &str) -> Result<String> { todo!() }
-    pub(crate) fn delete_topic(&self, topic: &str) -> Result<()> { todo!() }
-    pub(crate) fn offsets(&self, topic: &str, partition: u32) -> Result<Offsets> { todo!() }
-    pub(crate) fn offset_at(&self, topic: &str, partition: u32, time: i64) -> Result<i64> { todo!() }
-    pub(crate) fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> { todo!() }
-    pub(crate) fn lag(&self, group: &str, topic: &str) -> Result<Vec<Lag>> { todo!() }
-    pub(crate) fn now(&self) -> Result<i64> { todo!() }
-    pub(crate) fn scan(&self, topic: &str, partition: u32, from: i64) -> Result<Scan> { todo!() }
-    pub(crate) fn join(&self, group: &str, instance: &str, topics: &[&str]) -> Result<(Reader, Writer)> { todo!() }
-    pub(crate) fn holder(&self, group: &str) -> Result<Option<String>> { todo!() }
-    pub(crate) fn append(&self, outputs: &[Output]) -> Result<Receipt> { todo!() }
-    pub(crate) fn maintain(&self) -> Result<bool> { todo!() }
+    pub(crate) fn open(path: &Path, options: &Options) -> Result<Log> {
+        let opened = open::open(path)?;
+        Ok(Log(Arc::new(Inner {
+            path: opened.path,
+            locks: opened.locks,
+            cluster: opened.cluster,
+            clock: options.clock.clone(),
+            idle: Mutex::new(vec![opened.connection]),
+            signal: signal::Signal::default(),
+            upkeep: Mutex::default(),
+        })))
+    }
+
+    pub(crate) fn cluster(&self) -> &str {
+        &self.0.cluster
+    }
+
+    pub(crate) fn ensure(&self, topics: &[TopicSpec]) -> Result<()> {
+        self.with(|c| catalog::ensure(c, topics))
+    }
+
+    pub(crate) fn topics(&self) -> Result<Vec<TopicSpec>> {
+        self.with(|c| catalog::topics(c))
+    }
+
+    pub(crate) fn topic_id(&self, topic: &str) -> Result<String> {
+        self.with(|c| catalog::topic_id(c, topic))
+    }
+
+    pub(crate) fn delete_topic(&self, topic: &str) -> Result<()> {
+        self.with(|c| catalog::delete(c, topic))?;
+        self.0.signal.raise();
+        while self.with(catalog::sweep)? {}
+        Ok(())
+    }
+
+    pub(crate) fn offsets(&self, topic: &str, partition: u32) -> Result<Offsets> {
+        self.with(|c| catalog::offsets(c, topic, partition))
+    }
+
+    pub(crate) fn offset_at(&self, topic: &str, partition: u32, time: i64) -> Result<i64> {
+        self.with(|c| catalog::offset_at(c, topic, partition, time))
+    }
+
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
+        self.with(|c| group::committed(c, group, topic))
+    }
+
+    pub(crate) fn lag(&self, group: &str, topic: &str) -> Result<Vec<Lag>> {
+        self.with(|c| group::lag(c, group, topic))
+    }
+
+    pub(crate) fn now(&self) -> Result<i64> {
+        self.with(|c| append::now(c, &self.0.clock))
+    }
+
+    pub(crate) fn scan(&self, topic: &str, partition: u32, from: i64) -> Result<Scan> {
+        Scan::new(self.clone(), topic, partition, from)
+    }
+
+    pub(crate) fn join(&self, group: &str, instance: &str, topics: &[&str]) -> Result<(Reader, Writer)> {
+        group::join(self, group, instance, topics)
+    }
+
+    pub(crate) fn holder(&self, group: &str) -> Result<Option<String>> {
+        lock::holder(&self.0.locks, group)
+    }
+
+    pub(crate) fn append(&self, outputs: &[Output]) -> Result<Receipt> {
+        crate::limits::check(outputs)?;
+        let receipt = self.with(|c| append::append(c, outputs, &self.0.clock))?;
+        self.0.signal.raise();
+        Ok(receipt)
+    }
+
+    pub(crate) fn maintain(&self) -> Result<bool> {
+        let mut state = relock(&self.0.upkeep);
+        self.with(|c| upkeep::step(c, &self.0.clock, &mut state))
+    }
+
+    /// Asks the member of a group to give partitions up, as a broker does when it moves them: the member sees
+    /// [`Event::Revoking`](crate::Event::Revoking), and once it has released them, gets them again under new epochs.
+    #[doc(hidden)]
+    pub fn revoke(&self, group: &str, topic: &str, partitions: &[u32]) -> Result<()> {
+        self.with(|c| group::revoke(c, group, topic, partitions))?;
+        self.0.signal.raise();
+        Ok(())
+    }
+
+    /// Runs `f` on a connection of its own; nothing of it stays open afterwards.
+    fn with<T>(&self, f: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        let idle = relock(&self.0.idle).pop();
+        let mut connection = match idle {
+            Some(c) => c,
+            None => self.connect()?,
+        };
+        let done = f(&mut connection);
+        relock(&self.0.idle).push(connection);
+        done
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        open::connect(&self.0.path)
+    }
 }
 
-#[allow(unused_variables, reason = "skeleton; filled in the next commit")]
-impl Reader {
-    pub(crate) fn poll(&mut self, timeout: Duration) -> Result<Event> { todo!() }
-    pub(crate) fn release(&mut self, partitions: &[Assignment]) -> Result<()> { todo!() }
-    pub(crate) fn pause(&mut self, topic: &str, partition: u32) -> Result<()> { todo!() }
-    pub(crate) fn resume(&mut self, topic: &str, partition: u32) -> Result<()> { todo!() }
-    pub(crate) fn seek(&mut self, topic: &str, partition: u32, offset: i64) -> Result<()> { todo!() }
-}
-
-#[allow(unused_variables, reason = "skeleton; filled in the next commit")]
-impl Writer {
-    pub(crate) fn publish(&mut self, batch: &Batch) -> Result<Receipt, PublishError> { todo!() }
-}
-
-#[allow(unused_variables, reason = "skeleton; filled in the next commit")]
-impl Scan {
-    pub(crate) fn next_batch(&mut self) -> Result<Vec<Delivered>> { todo!() }
-    pub(crate) fn position(&self) -> i64 { todo!() }
+/// Locks what stays sound when its holder panics: a pool, a counter, a cursor that starts over.
+fn relock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -61,6 +61,13 @@ pub struct UrlState {
     /// Seconds between changes, estimated; 0 when unknown.
     #[serde(rename = "i", default, skip_serializing_if = "is_zero_i64")]
     pub interval: i64,
+    /// The `--recrawl` mark under which it was fetched last ([`Tally::since`](super::Tally::since)). One that is older than
+    /// its partition's mark is due, whatever `next_fetch` says.
+    #[serde(rename = "k", default, skip_serializing_if = "is_zero_i64")]
+    pub mark: i64,
+    /// Fetched with status 200 at least once under that mark: it counts for `--pages`, whatever later visits find.
+    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    pub ok: bool,
 }
 
 fn is_zero(n: &u32) -> bool {

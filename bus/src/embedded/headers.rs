@@ -1,0 +1,52 @@
+//! Headers of a record as one blob: per header the name's length, the name, the value's length, the value; lengths in
+//! LEB128, least significant seven bits first.
+
+use bytes::Bytes;
+
+use crate::Headers;
+
+pub(super) fn encode(headers: &Headers, into: &mut Vec<u8>) {
+    into.clear();
+    for (name, value) in &headers.0 {
+        put(name.as_bytes(), into);
+        put(value, into);
+    }
+}
+
+/// Values are slices of `blob`. None when the blob is damaged.
+pub(super) fn decode(blob: Bytes) -> Option<Headers> {
+    let mut headers = Headers::default();
+    let mut at = 0;
+    while at < blob.len() {
+        let name = std::str::from_utf8(take(&blob, &mut at)?).ok()?.to_owned();
+        let value = take(&blob, &mut at)?;
+        headers.0.push((name, blob.slice_ref(value)));
+    }
+    Some(headers)
+}
+
+fn put(bytes: &[u8], into: &mut Vec<u8>) {
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        into.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    into.push(length as u8);
+    into.extend_from_slice(bytes);
+}
+
+fn take<'a>(blob: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
+    let mut length = 0_usize;
+    for shift in (0..63).step_by(7) {
+        let byte = *blob.get(*at)?;
+        *at += 1;
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            let end = at.checked_add(length)?;
+            let bytes = blob.get(*at..end)?;
+            *at = end;
+            return Some(bytes);
+        }
+    }
+    None
+}

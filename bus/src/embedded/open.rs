@@ -1,0 +1,150 @@
+//! Opening the file: is it ours, is it new, and the settings of every connection.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::fault::{explain, fault};
+use super::schema::{APPLICATION, TABLES, VERSION};
+use super::{lock, wal};
+use crate::{Error, Result};
+
+/// How long a connection waits for another one's transaction. Ours take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) struct Opened {
+    pub path: PathBuf,
+    pub locks: PathBuf,
+    pub cluster: String,
+    pub connection: Connection,
+}
+
+/// Opens the log at `path`, making it and its folders where they are missing.
+pub(super) fn open(path: &Path) -> Result<Opened> {
+    let path = std::path::absolute(path).map_err(at(path))?;
+    if path.is_dir() {
+        return Err(refuse(&path, "is a folder", "name a file in it, for example bus.db"));
+    }
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    let connection = raw(&path)?;
+    // From here on the file exists. Two names of one file must agree on its lock folder.
+    let path = fs::canonicalize(&path).map_err(at(&path))?;
+    let mut locks = OsString::from(&path);
+    locks.push(".d");
+    let locks = PathBuf::from(locks);
+    if !is_ours(&connection, &path)? {
+        make_folder(&locks)?;
+        let _only_one = lock::exclusive(&locks.join("create.lock"))?;
+        create(connection, &path)?;
+    } else {
+        make_folder(&locks)?;
+    }
+    let connection = connect(&path)?;
+    let cluster = connection
+        .query_row("SELECT value FROM about WHERE name = 'cluster'", [], |r| r.get(0))
+        .map_err(fault(&connection))?;
+    Ok(Opened { path, locks, cluster, connection })
+}
+
+/// A further connection to a file that [`open`] has seen.
+pub(super) fn connect(path: &Path) -> Result<Connection> {
+    let connection = raw(path)?;
+    wal::settings(&connection).map_err(fault(&connection))?;
+    connection
+        .execute_batch(
+            "PRAGMA synchronous = FULL;
+             PRAGMA cell_size_check = ON;
+             PRAGMA trusted_schema = OFF;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -4096;",
+        )
+        .map_err(fault(&connection))?;
+    Ok(connection)
+}
+
+fn raw(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, e))?;
+    // SQLite's own waiting sleeps up to 100 ms at a time and so starves beside a busy writer.
+    let nap = Duration::from_millis(2);
+    let tries = i32::try_from(PATIENCE.as_millis() / nap.as_millis()).unwrap_or(i32::MAX);
+    connection
+        .busy_handler(Some(move |n| {
+            std::thread::sleep(nap);
+            n < tries
+        }))
+        .map_err(fault(&connection))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+/// False when the file is new and empty; an error when it is somebody else's.
+fn is_ours(connection: &Connection, path: &Path) -> Result<bool> {
+    let number = |sql| connection.query_row(sql, [], |r| r.get::<_, i32>(0)).map_err(fault(connection));
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    match (application, version) {
+        (APPLICATION, VERSION) => Ok(true),
+        (APPLICATION, v) if v > VERSION => Err(refuse(
+            path,
+            format!("has tables of version {v}, this program knows {VERSION}"),
+            "use the newer program that made it",
+        )),
+        (APPLICATION, v) => Err(refuse(
+            path,
+            format!("has tables of version {v}, this program needs {VERSION}"),
+            "use the older program that made it, or begin a new one",
+        )),
+        (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(false),
+        _ => Err(refuse(path, "is a database of another program", "name another file")),
+    }
+}
+
+fn create(mut connection: Connection, path: &Path) -> Result<()> {
+    let fault = fault(&connection);
+    if is_ours(&connection, path)? {
+        return Ok(());
+    }
+    // The page size and the kind of vacuum hold for ever, from the first write on.
+    connection
+        .execute_batch("PRAGMA page_size = 65536; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL;")
+        .map_err(&fault)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |r| r.get(0)).map_err(&fault)?;
+    if mode != "wal" {
+        return Err(refuse(path, "is on a file system without shared memory", "put it on a local disk"));
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fault)?;
+    tx.execute_batch(TABLES).map_err(&fault)?;
+    tx.execute("INSERT INTO about VALUES ('cluster', ?1), ('time', 0)", [uuid::Uuid::now_v7().to_string()])
+        .map_err(&fault)?;
+    tx.pragma_update(None, "application_id", APPLICATION).map_err(&fault)?;
+    tx.pragma_update(None, "user_version", VERSION).map_err(&fault)?;
+    tx.commit().map_err(&fault)
+}
+
+/// Makes a folder and those above it, so that they are still there after a power failure.
+fn make_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(at(folder))?;
+    for above in folder.ancestors().skip(1).filter(|a| !a.as_os_str().is_empty()) {
+        // Some folders above may not be readable for us; then we have not made them either.
+        let _ = File::open(above).and_then(|d| d.sync_all());
+    }
+    Ok(())
+}
+
+fn refuse(path: &Path, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::Log { path: path.into(), problem: problem.into(), remedy: remedy.into(), source: None }
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { path: path.clone(), source }
+}

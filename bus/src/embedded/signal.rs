@@ -1,0 +1,30 @@
+//! A counter that threads of one process can wait on.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::relock;
+
+#[derive(Default)]
+pub(super) struct Signal {
+    count: Mutex<u64>,
+    raised: Condvar,
+}
+
+impl Signal {
+    pub(super) fn raise(&self) {
+        *relock(&self.count) += 1;
+        self.raised.notify_all();
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        *relock(&self.count)
+    }
+
+    /// Waits until somebody has raised the signal since `seen` was read, at most for `time`.
+    pub(super) fn wait(&self, seen: u64, time: Duration) {
+        let guard = relock(&self.count);
+        let waited = self.raised.wait_timeout_while(guard, time, |count| *count == seen);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,113 @@
+//! The contract of a bus: what every implementation promises, tested through [`Bus`] alone.
+//!
+//! A test target brings a [`Ground`] and instantiates the suite with [`contract_suite!`].
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+pub mod basics;
+pub mod member;
+
+use std::time::{Duration, Instant};
+
+use bus::{Assignment, Batch, Bus, Cleanup, Cover, Delivered, Event, Headers, Output, Reader, Record, TopicSpec};
+
+/// Where a bus can be had that nobody else uses.
+pub trait Ground {
+    /// A new, empty bus.
+    fn fresh() -> Self;
+    /// Another handle of the same bus; the URL is what another process needs.
+    fn url(&self) -> String;
+    /// Makes the member of `group` give up one partition, as a rebalance does, which comes back once it is released.
+    fn revoke(&self, bus: &Bus, group: &str, topic: &str, partition: u32);
+
+    /// Opens it once more.
+    fn open(&self) -> Bus {
+        Bus::open(&self.url(), &Default::default()).unwrap()
+    }
+}
+
+/// How long a test waits for what must happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes one `#[test]` of every function of the suite.
+#[macro_export]
+macro_rules! contract_suite {
+    ($ground:ty: $($module:ident :: { $($test:ident),* $(,)? })*) => {
+        $( mod $module { $(
+            #[test]
+            fn $test() {
+                $crate::contract::$module::$test::<$ground>();
+            }
+        )* } )*
+    };
+}
+
+pub fn topic(bus: &Bus, name: &str, partitions: u32) {
+    bus.ensure(&[TopicSpec { name: name.into(), partitions, cleanup: Cleanup::Delete }]).unwrap();
+}
+
+pub fn record(key: &str, value: impl Into<Vec<u8>>) -> Record {
+    let mut headers = Headers::default();
+    headers.push("ce_id", key.to_owned());
+    Record { key: key.to_owned().into(), value: Some(value.into().into()), headers }
+}
+
+pub fn output(topic: &str, partition: u32, key: &str, value: impl Into<Vec<u8>>) -> Output {
+    Output { topic: topic.into(), partition, record: record(key, value) }
+}
+
+/// All that is committed in one partition.
+pub fn all(bus: &Bus, topic: &str, partition: u32) -> Vec<Delivered> {
+    let mut scan = bus.scan(topic, partition, 0).unwrap();
+    let mut all = Vec::new();
+    loop {
+        let batch = scan.next_batch().unwrap();
+        if batch.is_empty() {
+            return all;
+        }
+        all.extend(batch);
+    }
+}
+
+pub fn keys(records: &[Delivered]) -> Vec<String> {
+    records.iter().map(|d| String::from_utf8(d.record.key.to_vec()).unwrap()).collect()
+}
+
+/// Polls until `want` finds what it is after.
+pub fn wait<T>(reader: &mut Reader, mut want: impl FnMut(Event) -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(found) = want(reader.poll(Duration::from_millis(200)).unwrap()) {
+            return found;
+        }
+    }
+    panic!("what a member waited for did not come within {PATIENCE:?}");
+}
+
+/// The next assignments.
+pub fn assigned(reader: &mut Reader) -> Vec<Assignment> {
+    wait(reader, |event| match event {
+        Event::Assigned(a) => Some(a),
+        _ => None,
+    })
+}
+
+/// At least `n` records.
+pub fn read(reader: &mut Reader, n: usize) -> Vec<Delivered> {
+    let mut records = Vec::new();
+    wait(reader, |event| {
+        if let Event::Records(r) = event {
+            records.extend(r);
+        }
+        (records.len() >= n).then_some(())
+    });
+    records
+}
+
+pub fn cover(assignment: &Assignment, next: i64) -> Cover {
+    Cover { topic: assignment.topic.clone(), partition: assignment.partition, next, epoch: assignment.epoch }
+}
+
+pub fn batch(outputs: Vec<Output>, covers: Vec<Cover>) -> Batch {
+    Batch { outputs, covers }
+}

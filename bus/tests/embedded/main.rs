@@ -1,0 +1,40 @@
+//! The embedded log: the contract of every bus, and what it promises besides.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../contract/mod.rs"]
+mod contract;
+
+use bus::Bus;
+use contract::Ground;
+
+/// A log in a folder of its own.
+struct Embedded(tempfile::TempDir);
+
+impl Ground for Embedded {
+    fn fresh() -> Self {
+        Embedded(tempfile::tempdir().unwrap())
+    }
+
+    fn url(&self) -> String {
+        self.0.path().join("bus.db").to_str().unwrap().into()
+    }
+
+    fn revoke(&self, bus: &Bus, group: &str, topic: &str, partition: u32) {
+        let Bus::Embedded(log) = bus;
+        log.revoke(group, topic, &[partition]).unwrap();
+    }
+}
+
+contract_suite! { crate::Embedded:
+    basics::{
+        order_within_a_partition_is_that_of_appending,
+        a_record_comes_back_as_it_was_written,
+        records_up_to_16_mib_pass_and_larger_ones_do_not,
+        reading_goes_on_from_a_time,
+        offsets_tell_start_and_end,
+    }
+    member::{
+        publish_and_cover_are_one,
+    }
+}
