@@ -1,9 +1,14 @@
 //! From `main` to an exit code: parse, configure, log, run, report the error in one line.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::{Common, Exit, Misuse, Shutdown, log, panic, progress};
+use anyhow::Context;
+use clap::error::ErrorKind;
+
+use crate::settings::{self, Refusal};
+use crate::{Common, Exit, Misuse, Shutdown, builtin, log, panic, progress};
 
 /// An executable's command line.
 pub trait Program: clap::Parser {
@@ -23,18 +28,60 @@ pub trait Program: clap::Parser {
 }
 
 /// Whole life of an executable. Also serves `config show`, `completions SHELL` and `manual DIR` for each of them.
+///
+/// Wrong usage ends with 2, an error with 1 or what [`Program::exit_of`] says, each told in one line on standard error. A
+/// panic on any thread ends the process with 1. A closed standard output (`… | head`) ends it quietly.
 pub fn main<P: Program>() -> ExitCode {
     panic::install(P::NAME);
-    let program = P::parse();
-    let verbose = program.common().verbose;
-    let ended = start(program.common()).and_then(|shutdown| program.run(shutdown)).and_then(|exit| {
-        io::stdout().flush().map_err(|e| anyhow::Error::new(e).context("cannot write to standard output"))?;
-        Ok(exit)
-    });
-    match ended {
-        Ok(exit) => ExitCode::from(exit.code()),
-        Err(error) => ExitCode::from(report::<P>(&error, verbose)),
+    let code = match parse::<P>() {
+        Ok(Parsed::Program(program)) => {
+            let verbose = program.common().verbose;
+            let ended = start(program.common()).and_then(|shutdown| program.run(shutdown));
+            end::<P>(ended.and_then(flushed), verbose)
+        }
+        Ok(Parsed::Builtin(ended)) => end::<P>(ended.and_then(flushed), 0),
+        Err(Refusal::Clap(error)) => {
+            // To standard output for --help and --version, else to standard error. Neither may be there any more.
+            drop(error.print());
+            if error.use_stderr() { Exit::USAGE } else { Exit::Done.code() }
+        }
+        Err(Refusal::Misuse(misuse)) => end::<P>(Err(misuse.into()), 0),
+    };
+    ExitCode::from(code)
+}
+
+enum Parsed<P> {
+    Program(P),
+    Builtin(anyhow::Result<Exit>),
+}
+
+/// From the command line, the environment and the configuration file to the program's own arguments.
+fn parse<P: Program>() -> Result<Parsed<P>, Refusal> {
+    let command = builtin::command::<P>();
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    let matches = match command.clone().try_get_matches_from(&argv) {
+        Ok(matches) => matches,
+        // What is missing may come from outside.
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
+            command.clone().ignore_errors(true).try_get_matches_from(&argv)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(ended) = builtin::run(&command, &argv, &matches)? {
+        return Ok(Parsed::Builtin(ended));
     }
+    let mut matches = settings::resolve(&command, &argv, &matches)?;
+    let program = P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command.clone()))?;
+    Ok(Parsed::Program(program))
+}
+
+fn flushed(exit: Exit) -> anyhow::Result<Exit> {
+    io::stdout().flush().context("cannot write to standard output")?;
+    Ok(exit)
+}
+
+fn end<P: Program>(ended: anyhow::Result<Exit>, verbose: u8) -> u8 {
+    ended.map_or_else(|error| report::<P>(&error, verbose), Exit::code)
 }
 
 /// Logging, progress and signals, in this order: a signal that comes early is drained and logged as any other.

@@ -1,0 +1,245 @@
+//! Flags > environment > configuration file > defaults.
+//!
+//! What comes from the environment or the file is put into the command line, right behind the name of the command that has
+//! the flag, and the whole is parsed by clap once more. So every rule about flags (types, conflicts, what is required)
+//! holds wherever a value comes from. A flag on the real command line wins over its own value from outside *and* over values
+//! from outside of flags that it conflicts with: `--from` and `--to` are not refused because the file names a `day`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, Id};
+
+use crate::config::File;
+use crate::{Misuse, keys, redact};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag,
+    Environment(String),
+    File { name: String, line: usize },
+    Default,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Flag => write!(f, "flag"),
+            Origin::Environment(variable) => write!(f, "environment {variable}"),
+            Origin::File { name, line } => write!(f, "file {name}:{line}"),
+            Origin::Default => write!(f, "default"),
+        }
+    }
+}
+
+/// A flag set from outside the command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub id: Id,
+    pub key: String,
+    pub values: Vec<OsString>,
+    pub origin: Origin,
+    arguments: Vec<OsString>,
+}
+
+/// Why a command line is refused.
+pub(crate) enum Refusal {
+    Clap(clap::Error),
+    Misuse(Misuse),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Refusal {
+        Refusal::Clap(error)
+    }
+}
+
+impl From<Misuse> for Refusal {
+    fn from(error: Misuse) -> Refusal {
+        Refusal::Misuse(error)
+    }
+}
+
+/// The configuration file that the command line (or the environment) names, or the default one, checked.
+pub(crate) fn file(built: &Command, matches: &ArgMatches) -> Result<File, Misuse> {
+    let named = matches.get_one::<PathBuf>("config").cloned().or_else(|| variable("config").map(PathBuf::from));
+    let file = File::load(named.as_deref())?;
+    keys::check(&file, built)?;
+    Ok(file)
+}
+
+/// Parses the command line together with environment and file. `matches` is what the command line alone gives.
+pub(crate) fn resolve(command: &Command, argv: &[OsString], matches: &ArgMatches) -> Result<ArgMatches, Refusal> {
+    let mut built = command.clone();
+    built.build();
+    let file = file(&built, matches)?;
+    let path = path_of(matches);
+    let mut line = argv.to_vec();
+    let mut settings = Vec::new();
+    for depth in (0..=path.len()).rev() {
+        let here = outside(&built, &path[..depth], depth == path.len(), &file, matches)?;
+        let place = place(command, argv, &path[..depth]);
+        line.splice(place..place, here.iter().flat_map(|setting| setting.arguments.clone()));
+        settings.extend(here);
+    }
+    command.clone().try_get_matches_from(line).map_err(|error| match culprit(command, &path, &settings) {
+        Some(misuse) => Refusal::Misuse(misuse),
+        None => Refusal::Clap(error),
+    })
+}
+
+/// What environment and file set for the flags of the command at `path`, as far as the command line leaves room; of a command
+/// that is not the last of its line (`leaf`) only the flags that are not global.
+pub(crate) fn outside(
+    root: &Command,
+    path: &[String],
+    leaf: bool,
+    file: &File,
+    line: &ArgMatches,
+) -> Result<Vec<Setting>, Misuse> {
+    let Some(command) = path.iter().try_fold(root, |command, name| command.find_subcommand(name)) else {
+        return Ok(Vec::new());
+    };
+    let conflicts = conflicts(command);
+    let matches = path.iter().fold(line, |matches, name| matches.subcommand_matches(name).unwrap_or(matches));
+    let given = |id: &Id| {
+        matches.try_contains_id(id.as_str()).is_ok()
+            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    };
+    let mut taken: Vec<Id> = command.get_arguments().map(|arg| arg.get_id().clone()).filter(given).collect();
+    let mut settings = Vec::new();
+    for read in [from_environment, from_file] {
+        let free = |id: &Id| {
+            !taken.iter().any(|t| t == id || conflicts.iter().any(|(a, b)| (a, b) == (t, id) || (b, a) == (t, id)))
+        };
+        let mut found = Vec::new();
+        for (key, arg) in
+            keys::flags(command).filter(|(_, arg)| leaf || !arg.is_global_set()).filter(|(_, arg)| free(arg.get_id()))
+        {
+            found.extend(read(root, path, file, key, arg)?);
+        }
+        taken.extend(found.iter().map(|setting: &Setting| setting.id.clone()));
+        settings.extend(found);
+    }
+    Ok(settings)
+}
+
+fn from_environment(_: &Command, _: &[String], _: &File, key: &str, arg: &Arg) -> Result<Option<Setting>, Misuse> {
+    let Some(value) = variable(key) else { return Ok(None) };
+    let name = keys::variable(key);
+    let refuse = |what: &str| Err(Misuse::new(format!("environment variable {name} takes {what}")));
+    let values = match (arg.get_action(), value.to_str()) {
+        (ArgAction::SetTrue | ArgAction::SetFalse, text) => {
+            match text.unwrap_or_default().to_ascii_lowercase().as_str() {
+                "1" | "true" | "yes" | "on" => vec!["true".into()],
+                "0" | "false" | "no" | "off" => vec!["false".into()],
+                _ => return refuse("true or false"),
+            }
+        }
+        (ArgAction::Count, text) if text.is_none_or(|text| text.parse::<u8>().is_err()) => return refuse("a number"),
+        // A list whose flag has no separator of its own: one value a line.
+        (ArgAction::Append, Some(text)) if arg.get_value_delimiter().is_none() => {
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(OsString::from).collect()
+        }
+        _ => vec![value],
+    };
+    Ok(Some(Setting::new(arg, key, values, Origin::Environment(name))))
+}
+
+/// The most specific table that has the key: `[spider.crawl]`, then `[spider]`, then the top for shared keys.
+fn from_file(root: &Command, path: &[String], file: &File, key: &str, arg: &Arg) -> Result<Option<Setting>, Misuse> {
+    let table = [&[root.get_name().to_owned()], path].concat();
+    let shared = keys::shared().iter().any(|shared| shared == key);
+    let entries = file.entries.iter().filter(|entry| entry.key == key && table.starts_with(&entry.table));
+    let Some(entry) = entries.filter(|entry| shared || !entry.table.is_empty()).max_by_key(|entry| entry.table.len())
+    else {
+        return Ok(None);
+    };
+    let values = keys::values(arg, &entry.value)
+        .map_err(|refusal| Misuse::new(format!("{}:{}: key {key} {refusal}", file.name, entry.line)))?;
+    Ok(Some(Setting::new(arg, key, values, Origin::File { name: file.name.clone(), line: entry.line })))
+}
+
+impl Setting {
+    fn new(arg: &Arg, key: &str, values: Vec<OsString>, origin: Origin) -> Setting {
+        let flag = OsString::from(format!("--{key}"));
+        let with = |value: &OsString| {
+            let mut argument = flag.clone();
+            argument.push("=");
+            argument.push(value);
+            argument
+        };
+        let first = values.first().and_then(|value| value.to_str()).unwrap_or_default();
+        let arguments = match arg.get_action() {
+            ArgAction::SetTrue => vec![flag; usize::from(first == "true")],
+            ArgAction::SetFalse => vec![flag; usize::from(first == "false")],
+            ArgAction::Count => vec![flag; first.parse::<u8>().unwrap_or_default().into()],
+            ArgAction::Append => values.iter().map(with).collect(),
+            _ => match arg.get_value_delimiter() {
+                Some(delimiter) if !values.is_empty() => {
+                    vec![with(&values.join(OsString::from(delimiter.to_string()).as_os_str()))]
+                }
+                _ => values.iter().map(with).collect(),
+            },
+        };
+        Setting { id: arg.get_id().clone(), key: key.to_owned(), values, origin, arguments }
+    }
+}
+
+/// Names of the subcommands that the command line chose.
+fn path_of(matches: &ArgMatches) -> Vec<String> {
+    std::iter::successors(matches.subcommand(), |(_, inner)| inner.subcommand())
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// Where in the command line the name of the command at `path` has just been read: flags put there belong to it.
+fn place(command: &Command, argv: &[OsString], path: &[String]) -> usize {
+    let lenient = command.clone().ignore_errors(true);
+    let read =
+        |line: &[OsString]| lenient.clone().try_get_matches_from(line).is_ok_and(|matches| path_of(&matches) == path);
+    let shortest = if path.is_empty() { Some(1) } else { (1..=argv.len()).find(|end| read(&argv[..*end])) };
+    shortest.unwrap_or(argv.len()).min(argv.len())
+}
+
+/// Pairs of flags that exclude each other, declared on either of them or by a group.
+fn conflicts(command: &Command) -> Vec<(Id, Id)> {
+    let id = |arg: &Arg| arg.get_id().clone();
+    let mut pairs = Vec::new();
+    for arg in command.get_arguments() {
+        pairs.extend(command.get_arg_conflicts_with(arg).into_iter().map(|other| (id(arg), id(other))));
+    }
+    for group in command.get_groups().filter(|group| !(*group).clone().is_multiple()) {
+        let members: Vec<&Id> = group.get_args().collect();
+        let others =
+            |a: &Id| members.iter().filter(|b| **b != a).map(|b| (a.clone(), (*b).clone())).collect::<Vec<_>>();
+        pairs.extend(members.iter().flat_map(|a| others(a)));
+    }
+    pairs
+}
+
+/// The setting whose value its own flag does not take, with its origin and clap's reason.
+fn culprit(command: &Command, path: &[String], settings: &[Setting]) -> Option<Misuse> {
+    settings.iter().find_map(|setting| {
+        let name = OsString::from(command.get_name());
+        let line = [name].into_iter().chain(path.iter().map(OsString::from)).chain(setting.arguments.clone());
+        let error = command.clone().try_get_matches_from(line).err()?;
+        let about_value =
+            matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8);
+        let text = error.to_string();
+        let reason = text.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
+        let reason = match redact::is_secret(&setting.key) {
+            true => format!("invalid value for --{}", setting.key),
+            false => reason.map(str::trim).collect::<Vec<_>>().join(" "),
+        };
+        about_value.then(|| Misuse::new(format!("{}: {reason}", setting.origin)))
+    })
+}
+
+/// The environment variable of a key; one that is empty counts as not set.
+fn variable(key: &str) -> Option<OsString> {
+    std::env::var_os(keys::variable(key)).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,121 @@
+//! `config show`: each setting, its value, and where the value comes from. Secrets are masked.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use serde_json::json;
+
+use crate::settings::{self, Origin, Refusal, Setting};
+use crate::table::Table;
+use crate::{Misuse, keys, redact};
+
+/// One line of the list.
+struct Line {
+    /// Subcommands down to the one that has the flag; empty for what all have.
+    command: Vec<String>,
+    key: String,
+    values: Vec<String>,
+    list: bool,
+    origin: Origin,
+}
+
+/// What `config show` prints.
+pub(crate) fn show(command: &Command, argv: &[OsString], matches: &ArgMatches) -> Result<Vec<u8>, Refusal> {
+    // The shared flags of `config show` itself, values checked.
+    let resolved = settings::resolve(command, argv, matches)?;
+    let mut built = command.clone();
+    built.build();
+    let file = settings::file(&built, matches)?;
+    let wanted = wanted(&resolved);
+    let mut lines = Vec::new();
+    let mut known = wanted.is_empty();
+    for (path, command) in keys::commands(&built) {
+        known |= path == wanted;
+        if !path.is_empty() && !path.starts_with(&wanted) {
+            continue;
+        }
+        let outside = settings::outside(&built, &path, true, &file, matches)?;
+        for (key, arg) in keys::flags(command).filter(|(_, arg)| path.is_empty() || !arg.is_global_set()) {
+            lines.push(line(&path, key, arg, outside.iter().find(|setting| setting.key == key), matches));
+        }
+    }
+    if !known {
+        return Err(Misuse::new(format!("{} has no command {}", built.get_name(), wanted.join(" "))).into());
+    }
+    for variable in strangers(&built) {
+        tracing::warn!("environment variable {variable} is set, but {} has no flag of that name", built.get_name());
+    }
+    Ok(if resolved.get_flag("json") { as_json(&lines) } else { as_table(&lines) })
+}
+
+fn wanted(resolved: &ArgMatches) -> Vec<String> {
+    let show = resolved.subcommand().and_then(|(_, config)| config.subcommand());
+    let names = show.and_then(|(_, show)| show.get_many::<String>("command"));
+    names.into_iter().flatten().cloned().collect()
+}
+
+fn line(path: &[String], key: &str, arg: &Arg, outside: Option<&Setting>, matches: &ArgMatches) -> Line {
+    let id = arg.get_id().as_str();
+    let (values, origin) = if path.is_empty() && matches.value_source(id) == Some(ValueSource::CommandLine) {
+        (matches.get_raw(id).into_iter().flatten().collect(), Origin::Flag)
+    } else if let Some(setting) = outside {
+        (setting.values.iter().map(OsString::as_os_str).collect::<Vec<&OsStr>>(), setting.origin.clone())
+    } else {
+        (arg.get_default_values().iter().map(|value| value.as_os_str()).collect(), Origin::Default)
+    };
+    let values = values.into_iter().map(|value| shown(key, value)).collect();
+    let list = matches!(arg.get_action(), clap::ArgAction::Append) || arg.get_value_delimiter().is_some();
+    Line { command: path.to_vec(), key: key.to_owned(), values, list, origin }
+}
+
+fn shown(key: &str, value: &OsStr) -> String {
+    if redact::is_secret(key) { redact::MASK.to_owned() } else { redact::redact(&value.to_string_lossy()).into_owned() }
+}
+
+/// Variables that look like settings and are none: a typing error, or a flag of another executable.
+fn strangers(built: &Command) -> Vec<String> {
+    let known: Vec<String> = keys::commands(built)
+        .iter()
+        .flat_map(|(_, command)| keys::flags(command))
+        .map(|(key, _)| keys::variable(key))
+        .collect();
+    let besides = [crate::log::FILTER, "KAFKASPIDER_CONFIG", "KAFKASPIDER_TEST_CLOCK"];
+    let set = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("KAFKASPIDER_"));
+    let mut strangers: Vec<String> =
+        set.filter(|name| !known.contains(name) && !besides.contains(&name.as_str())).collect();
+    strangers.sort();
+    strangers
+}
+
+fn as_table(lines: &[Line]) -> Vec<u8> {
+    let mut table = Table::new(["key", "value", "origin"]);
+    for line in lines {
+        let key = line.command.iter().chain([&line.key]).cloned().collect::<Vec<_>>().join(".");
+        let value = if line.values.is_empty() { "-".to_owned() } else { line.values.join(" ") };
+        table.row([key, value, line.origin.to_string()]);
+    }
+    table.to_string().into_bytes()
+}
+
+fn as_json(lines: &[Line]) -> Vec<u8> {
+    let objects = lines.iter().map(|line| {
+        let value = match line.values.as_slice() {
+            values if line.list => json!(values),
+            [value] => json!(value),
+            values => json!(values.first()),
+        };
+        let (origin, place) = match &line.origin {
+            Origin::Flag => ("flag", None),
+            Origin::Environment(variable) => ("environment", Some(variable.clone())),
+            Origin::File { name, line } => ("file", Some(format!("{name}:{line}"))),
+            Origin::Default => ("default", None),
+        };
+        json!({ "command": line.command.join(" "), "key": line.key, "value": value, "origin": origin, "where": place })
+    });
+    let mut text = serde_json::Value::Array(objects.collect()).to_string();
+    text.push('\n');
+    text.into_bytes()
+}
