@@ -7,9 +7,6 @@ use super::schema;
 use crate::bus::Offsets;
 use crate::{Cleanup, Error, Result, TopicSpec};
 
-/// Rows that one transaction of a sweep removes, at most.
-const SWEEP: i64 = 1_000;
-
 /// A topic as the file knows it.
 pub(super) struct Topic {
     pub id: i64,
@@ -211,7 +208,7 @@ pub(super) fn sweep(connection: &mut Connection) -> Result<bool> {
             tx.execute("DELETE FROM topics WHERE id = ?1", [topic]).map_err(&fault)?;
         }
         Some((_, Some(id))) => {
-            if remove_first(&tx, id, i64::MAX).map_err(&fault)? == 0 {
+            if super::upkeep::remove_first(&tx, id, i64::MAX).map_err(&fault)? == 0 {
                 tx.execute_batch(&format!("DROP TABLE r{id}")).map_err(&fault)?;
                 tx.execute("DELETE FROM partitions WHERE id = ?1", [id]).map_err(&fault)?;
             }
@@ -219,11 +216,4 @@ pub(super) fn sweep(connection: &mut Connection) -> Result<bool> {
     }
     tx.commit().map_err(&fault)?;
     Ok(true)
-}
-
-/// Removes the oldest records of a partition, below `until`: so many that the transaction stays short. Returns how
-/// many.
-pub(super) fn remove_first(tx: &Connection, id: i64, until: i64) -> rusqlite::Result<usize> {
-    let sql = format!("DELETE FROM r{id} WHERE offset < min(?1, (SELECT min(offset) FROM r{id}) + {SWEEP})");
-    tx.prepare_cached(&sql)?.execute([until])
 }

@@ -64,7 +64,7 @@ fn own(tx: &Connection, group: i64, place: Place, epoch: i64) -> rusqlite::Resul
 }
 
 /// Takes released partitions again, under a new epoch. Those of topics that are gone are left out.
-pub(super) fn claim(connection: &mut Connection, member: &Member, places: Vec<Place>) -> Result<Vec<Own>> {
+pub(super) fn claim(connection: &mut Connection, member: &Member, places: &[Place]) -> Result<Vec<Own>> {
     let fault = fault(connection);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fault)?;
     if !is_member(&tx, member).map_err(&fault)? {
@@ -76,7 +76,7 @@ pub(super) fn claim(connection: &mut Connection, member: &Member, places: Vec<Pl
     let mut owned = Vec::new();
     for place in places {
         if Topic::has(&tx, &place.topic, place.id)? {
-            owned.push(own(&tx, member.group, place, epoch).map_err(&fault)?);
+            owned.push(own(&tx, member.group, place.clone(), epoch).map_err(&fault)?);
         }
     }
     tx.commit().map_err(&fault)?;

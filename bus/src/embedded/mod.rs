@@ -5,6 +5,7 @@
 
 mod append;
 mod catalog;
+mod compaction;
 mod fault;
 mod group;
 mod headers;

@@ -28,7 +28,7 @@ pub struct Reader {
     turn: usize,
     /// The file's version when everything had been read; none when something may be there to read.
     version: Option<i64>,
-    /// Who has taken the group away, once that was told as [`Event::Lost`].
+    /// Somebody has taken the group away, and that was told as [`Event::Lost`].
     lost: bool,
     _held: Held,
 }
@@ -148,44 +148,29 @@ impl Reader {
             self.lost = true;
             return Ok(Some(Event::Lost(self.owned.drain(..).map(|o| o.assignment()).collect())));
         }
-        let (mut lost, mut revoking) = (Vec::new(), Vec::new());
-        let mut kept = Vec::new();
-        for mut own in std::mem::take(&mut self.owned) {
-            match group::owner(&self.connection, self.member.group, own.place.id).map_err(&fault)? {
-                Some((epoch, asked)) if epoch == own.epoch => {
-                    if asked && own.state == State::Reading {
-                        own.state = State::Revoking;
-                        revoking.push(own.assignment());
-                    }
-                    kept.push(own);
-                }
-                _ => lost.push(own.assignment()),
-            }
+        // What the file says of each: whether it is asked back, none when it is ours no more.
+        let mut asked = Vec::with_capacity(self.owned.len());
+        for own in &self.owned {
+            let owner = group::owner(&self.connection, self.member.group, own.place.id).map_err(&fault)?;
+            asked.push(owner.filter(|(epoch, _)| *epoch == own.epoch).map(|(_, asked)| asked));
         }
-        self.owned = kept;
-        if !lost.is_empty() {
-            // Told next time.
-            for a in &revoking {
-                for i in 0..self.owned.len() {
-                    if self.is(i, a) {
-                        self.owned[i].state = State::Reading;
-                    }
-                }
-            }
-            return Ok(Some(Event::Lost(lost)));
+        if asked.iter().any(Option::is_none) {
+            let mut asked = asked.into_iter();
+            let lost = self.owned.extract_if(.., |_| asked.next().flatten().is_none());
+            return Ok(Some(Event::Lost(lost.map(|o| o.assignment()).collect())));
         }
+        let both = self.owned.iter_mut().zip(asked);
+        let revoking =
+            tell(both.filter(|(_, asked)| *asked == Some(true)).map(|(o, _)| o), State::Reading, State::Revoking);
         if !revoking.is_empty() {
             return Ok(Some(Event::Revoking(revoking)));
         }
         if !self.free.is_empty() {
-            let places = std::mem::take(&mut self.free);
-            self.owned.extend(group::claim(&mut self.connection, &self.member, places)?);
+            let claimed = group::claim(&mut self.connection, &self.member, &self.free)?;
+            self.free.clear();
+            self.owned.extend(claimed);
         }
-        let mut assigned = Vec::new();
-        for own in self.owned.iter_mut().filter(|o| o.state == State::New) {
-            own.state = State::Reading;
-            assigned.push(own.assignment());
-        }
+        let assigned = tell(self.owned.iter_mut(), State::New, State::Reading);
         Ok((!assigned.is_empty()).then_some(Event::Assigned(assigned)))
     }
 
@@ -212,6 +197,17 @@ impl Reader {
         self.turn = if n == 0 { 0 } else { (self.turn + 1) % n };
         Ok(batch)
     }
+}
+
+/// Moves partitions from one state to the next and says which.
+fn tell<'o>(partitions: impl Iterator<Item = &'o mut Own>, from: State, to: State) -> Vec<Assignment> {
+    let moved = partitions.filter(|o| o.state == from);
+    moved
+        .map(|own| {
+            own.state = to;
+            own.assignment()
+        })
+        .collect()
 }
 
 impl Drop for Reader {

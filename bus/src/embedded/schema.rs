@@ -26,6 +26,7 @@ CREATE TABLE partitions (
     next INTEGER NOT NULL DEFAULT 0,    -- offset of the next record
     time INTEGER NOT NULL DEFAULT 0,    -- last append time
     cleaned INTEGER NOT NULL DEFAULT 0, -- compacted below this offset
+    kept INTEGER NOT NULL DEFAULT 0,    -- records that the last compaction left
     expiry INTEGER,                     -- when the oldest tombstone below it goes
     UNIQUE (topic, number)
 );

@@ -6,6 +6,8 @@
 
 pub mod basics;
 pub mod member;
+pub mod process;
+pub mod topics;
 
 use std::time::{Duration, Instant};
 
@@ -29,10 +31,47 @@ pub trait Ground {
 /// How long a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes one `#[test]` of every function of the suite.
+/// Makes one `#[test]` of every function of the suite, for one kind of bus.
 #[macro_export]
 macro_rules! contract_suite {
-    ($ground:ty: $($module:ident :: { $($test:ident),* $(,)? })*) => {
+    ($ground:ty) => {
+        $crate::contract_suite! { @ $ground;
+            basics {
+                order_within_a_partition_is_that_of_appending
+                a_record_comes_back_as_it_was_written
+                records_up_to_16_mib_pass_and_larger_ones_do_not
+                reading_goes_on_from_a_time
+                offsets_tell_start_and_end
+            }
+            topics {
+                topics_are_made_once_with_their_settings
+                another_number_of_partitions_is_refused
+                what_is_missing_is_named
+                a_topic_made_anew_is_another_one
+            }
+            member {
+                publish_and_cover_are_one
+                nothing_of_an_aborted_batch_is_visible
+                a_cover_of_what_is_covered_only_fences
+                a_partition_asked_back_stays_until_it_is_released
+                a_member_that_has_left_cannot_publish
+                a_dead_members_partitions_are_taken_over
+                a_member_sees_what_others_append_while_it_waits
+                a_paused_partition_is_silent_until_it_is_resumed
+                seeking_reads_again
+                batches_are_bounded_and_fair
+                lag_counts_what_is_not_covered
+                groups_do_not_meet
+            }
+        }
+
+        /// Not a test: where processes begin that tests start.
+        #[test]
+        fn another_process() {
+            $crate::contract::process::run();
+        }
+    };
+    (@ $ground:ty; $($module:ident { $($test:ident)* })*) => {
         $( mod $module { $(
             #[test]
             fn $test() {

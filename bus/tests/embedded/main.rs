@@ -26,15 +26,4 @@ impl Ground for Embedded {
     }
 }
 
-contract_suite! { crate::Embedded:
-    basics::{
-        order_within_a_partition_is_that_of_appending,
-        a_record_comes_back_as_it_was_written,
-        records_up_to_16_mib_pass_and_larger_ones_do_not,
-        reading_goes_on_from_a_time,
-        offsets_tell_start_and_end,
-    }
-    member::{
-        publish_and_cover_are_one,
-    }
-}
+contract_suite!(crate::Embedded);
