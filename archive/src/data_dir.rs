@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{DataSet, Day, Result, SegmentName};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::durable::{self, read_small};
+use crate::{DataSet, Day, Error, Result, SegmentName, time};
 
 /// A data directory (`--data`).
 #[derive(Debug, Clone)]
@@ -22,8 +26,35 @@ impl DataDir {
     }
 
     /// The archive's own id (UUID) from `archive.json`, which is made, with the directory, when it is missing.
+    ///
+    /// Seals on the bus name archives by this id, so it is never made anew where one may have been: a damaged file is an
+    /// error. Of several processes that find none, one makes it and all give the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Invalid`] when the file is damaged.
     pub fn archive_id(&self) -> Result<String> {
-        todo!()
+        let path = self.root.join("archive.json");
+        if !path.exists() {
+            durable::create_dir(&self.root)?;
+            let identity = Identity { id: Uuid::now_v7().to_string(), created: time::now() };
+            let json =
+                serde_json::to_vec_pretty(&identity).map_err(|error| Error::invalid(&path, error.to_string()))?;
+            match durable::write_new(&path, &json) {
+                // another process was faster; its id holds
+                Ok(()) | Err(Error::Exists(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let damaged = |why: String| {
+            Error::invalid(
+                &path,
+                format!("is damaged ({why}); put back the archive's id, which the seals on the bus name"),
+            )
+        };
+        let bytes = read_small(&path, 64 * 1024)?;
+        let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        Ok(Uuid::parse_str(&identity.id).map_err(|error| damaged(error.to_string()))?.to_string())
     }
 
     /// Folder of one data set and day: `pages/day=2026-11-21`.
@@ -41,14 +72,24 @@ impl DataDir {
         self.root.join("marks")
     }
 
+    /// Folder of all reports.
+    pub fn all_reports(&self) -> PathBuf {
+        self.root.join("reports")
+    }
+
     /// Folder of a miner's reports.
     pub fn reports(&self, miner: &str) -> PathBuf {
-        self.root.join("reports").join(miner)
+        self.all_reports().join(miner)
     }
 
     /// Folder of what was uploaded and of recorded losses.
     pub fn ledger(&self) -> PathBuf {
         self.root.join("ledger")
+    }
+
+    /// Folder of recorded losses.
+    pub fn losses(&self) -> PathBuf {
+        self.ledger().join("losses")
     }
 
     /// Folder of lock files.
@@ -60,4 +101,12 @@ impl DataDir {
     pub fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }
+}
+
+/// Content of `archive.json`.
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    id: String,
+    /// RFC 3339, UTC; for people.
+    created: String,
 }
