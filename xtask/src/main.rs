@@ -1,2 +1,5 @@
-//! stub
-fn main() {}
+//! `cargo xtask`: the workspace's own chores; all of it is in the library.
+
+fn main() -> std::process::ExitCode {
+    xtask::main()
+}

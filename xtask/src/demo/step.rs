@@ -1,0 +1,109 @@
+//! One step: a command line, how it ended, and what it says of itself.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::line::Line;
+use crate::{exit, interrupt, process};
+
+/// How a step ended, when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Well,
+    Partly,
+    Busy,
+    Interrupted,
+}
+
+/// A step that ran.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) ended: Ended,
+    records: Option<u64>,
+    bytes: Option<u64>,
+    seconds: f64,
+    peak: Option<u64>,
+}
+
+impl Step {
+    /// Prints the command line and runs it. Its summary is the last line of JSON on its standard output.
+    pub(crate) fn run(name: &'static str, line: &Line) -> anyhow::Result<Step> {
+        interrupt::check()?;
+        line.print();
+        let began = Instant::now();
+        let (status, text, peak) = process::capture_measured(line)?;
+        let took = began.elapsed().as_secs_f64();
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        let ended = match code {
+            Some(exit::DONE) => Ended::Well,
+            Some(exit::PARTLY) => Ended::Partly,
+            Some(exit::BUSY) => Ended::Busy,
+            Some(exit::INTERRUPTED) => Ended::Interrupted,
+            _ => anyhow::bail!("`{line}` failed: {}", process::told(status)),
+        };
+        let summary = summary(&text);
+        let number = |key: &str| summary.get(key).and_then(Value::as_u64);
+        let seconds = summary.get("seconds").and_then(Value::as_f64).unwrap_or(took);
+        Ok(Step { name, ended, records: number("records"), bytes: number("bytes"), seconds, peak })
+    }
+}
+
+/// The last JSON object that was written, whether on one line or over many.
+fn summary(text: &str) -> Value {
+    let last = text.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object));
+    last.or_else(|| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// The table of all steps.
+pub(crate) fn table(steps: &[Step]) -> String {
+    let mut text =
+        format!("{:<10} {:>10} {:>12} {:>10} {:>12}\n", "step", "records", "bytes", "seconds", "peak memory");
+    for step in steps {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+        let records = or_dash(step.records.map(|n| n.to_string()));
+        let (bytes, peak) = (or_dash(step.bytes.map(size)), or_dash(step.peak.map(size)));
+        let partly = if step.ended == Ended::Partly { "  partly done: see above" } else { "" };
+        let row = format!("{:<10} {records:>10} {bytes:>12} {:>10.1} {peak:>12}{partly}\n", step.name, step.seconds);
+        text.push_str(&row);
+    }
+    text
+}
+
+/// Bytes for a person: `31.2 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn shell(script: &str) -> anyhow::Result<Step> {
+        Step::run("try", &Line::new("sh").args(["-c", script]))
+    }
+
+    #[test]
+    fn a_summary_is_read_whether_it_is_one_line_or_many() {
+        let step = shell(r#"echo '{"url":"x"}'; echo '{"records": 12, "bytes": 3400000, "seconds": 1.5}'"#).unwrap();
+        assert!(table(&[step]).contains("try                12       3.4 MB        1.5"));
+        let step = shell(r#"printf '{\n "records": 7,\n "bytes": 1\n}\n'; exit 3"#).unwrap();
+        assert_eq!((step.ended, step.records, step.bytes), (Ended::Partly, Some(7), Some(1)));
+        let step = shell("echo no summary").unwrap();
+        assert_eq!((step.ended, step.records), (Ended::Well, None));
+    }
+
+    #[test]
+    fn exit_codes_are_told_apart() {
+        assert_eq!(shell("exit 75").unwrap().ended, Ended::Busy);
+        assert_eq!(shell("exit 130").unwrap().ended, Ended::Interrupted);
+        assert!(shell("exit 1").unwrap_err().to_string().ends_with("failed: exit code 1"));
+    }
+}
