@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use program::{Common, Exit, Metrics, Misuse, Program, Shutdown};
+use program::{Common, Exit, Metrics, Misuse, Program, Progress, Shutdown};
 
 /// A sample of an executable
 #[derive(Debug, clap::Parser)]
@@ -41,6 +41,8 @@ enum Command {
         #[arg(long)]
         println: bool,
     },
+    /// Show progress, with a line of the log in between
+    Progress,
     /// Serve metrics until a signal comes
     Serve,
 }
@@ -76,6 +78,9 @@ struct Crawl {
     /// Secret
     #[arg(long, hide_default_value = true)]
     mongo_password: Option<String>,
+    /// Secret, and a number
+    #[arg(long)]
+    access_token: Option<u64>,
     /// Database
     #[arg(long)]
     mongo: Option<String>,
@@ -113,6 +118,15 @@ impl Program for Cli {
                         writeln!(io::stdout(), "{line}").context("cannot print")?
                     }
                 }
+                Ok(Exit::Done)
+            }
+            Command::Progress => {
+                let progress = Progress::new("counting", "steps", Some(1000));
+                progress.add(500);
+                progress.say("half way");
+                shutdown.wait(Duration::from_millis(600));
+                tracing::info!("a line in between");
+                progress.finish();
                 Ok(Exit::Done)
             }
             Command::Serve => serve(&self.common, &shutdown),
@@ -153,9 +167,11 @@ fn end(way: &str) -> anyhow::Result<Exit> {
 }
 
 fn wait(shutdown: &Shutdown, forever: bool) -> anyhow::Result<Exit> {
-    shutdown.on_request(|| drop(writeln!(io::stdout(), "asked")));
+    let (asked, heard) = std::sync::mpsc::channel();
+    shutdown.on_request(move || asked.send("asked").unwrap_or_default());
     writeln!(io::stdout(), "waiting")?;
     while !shutdown.wait(Duration::from_secs(60)) {}
+    writeln!(io::stdout(), "{}", heard.recv()?)?;
     while forever {
         std::thread::park();
     }

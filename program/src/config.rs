@@ -32,6 +32,8 @@ const LIMIT: u64 = 1 << 20;
 pub(crate) struct File {
     /// As the user named it, for messages.
     pub name: String,
+    /// True when the user named it, false when it was found in the working directory.
+    pub named: bool,
     /// In the order of the file.
     pub entries: Vec<Entry>,
     /// Each table's name in parts, and its line.
@@ -74,7 +76,7 @@ impl File {
         }
         let text =
             String::from_utf8(bytes).map_err(|_| Misuse::new(format!("configuration file {name} is not UTF-8")))?;
-        File::parse(name, &text)
+        File::parse(name, &text).map(|file| File { named: named.is_some(), ..file })
     }
 
     /// `name` is for messages.

@@ -112,6 +112,11 @@ pub(crate) fn values(arg: &Arg, value: &Value) -> Result<Vec<OsString>, String> 
     }
 }
 
+/// True for a flag whose values are true, false or numbers, in JSON too.
+pub(crate) fn is_plain(arg: &Arg) -> bool {
+    matches!(Wanted::of(arg), Wanted::Flag | Wanted::Count | Wanted::Number)
+}
+
 /// What a flag takes, as far as its type tells.
 #[derive(Clone, Copy)]
 enum Wanted {

@@ -39,15 +39,17 @@ pub(crate) fn start(common: &Common) -> Result<(), Misuse> {
     Ok(())
 }
 
-/// Prints an error as the last line of a program, in the format of its log.
+/// Prints an error as one line, the last of a program, in the format of its log.
 pub(crate) fn print_error(name: &str, message: &str) {
+    // One line, and none that plays tricks on a terminal, whatever the error quotes.
+    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let message = redact(&message);
     let line = if JSON.get().is_some_and(|json| *json) {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        serde_json::json!({ "timestamp": time, "level": "ERROR", "target": name, "message": redact(message) })
-            .to_string()
+        serde_json::json!({ "timestamp": time, "level": "ERROR", "target": name, "message": message }).to_string()
     } else {
         let label = if io::stderr().is_terminal() && colour() { "\x1b[31merror:\x1b[0m" } else { "error:" };
-        format!("{name}: {label} {}", redact(message))
+        format!("{name}: {label} {message}")
     };
     let line = line + "\n";
     // Where standard error is gone there is nobody left to tell.

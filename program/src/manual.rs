@@ -8,23 +8,23 @@ use clap::Command;
 /// Width of the help in Markdown.
 const WIDTH: usize = 100;
 
-/// The help of a command and all its subcommands as Markdown, from which `docs/commands/<executable>.md` is made and with
-/// which it is compared. It depends on nothing but the command: no terminal, no environment, no configuration file.
+/// The help of a command and all its subcommands as Markdown, word for word as `--help` prints it, from which
+/// `docs/commands/<executable>.md` is made and with which it is compared. It depends on nothing but the command: no
+/// terminal, no environment, no configuration file.
 pub fn help_markdown(command: &mut Command) -> String {
-    let mut command = command.clone().term_width(WIDTH).disable_help_subcommand(true);
-    command.build();
+    let command = command.clone().term_width(WIDTH);
     let mut text = format!("# {}\n", command.get_name());
-    write_help(&mut text, &mut command);
+    write_help(&mut text, &command, &command, &[command.get_name()]);
     text
 }
 
-fn write_help(text: &mut String, command: &mut Command) {
-    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
-    let help = command.render_long_help().to_string();
+fn write_help(text: &mut String, root: &Command, command: &Command, path: &[&str]) {
+    let asked = root.clone().try_get_matches_from(path.iter().chain(&["--help"]));
+    let help = asked.err().map(|help| help.to_string()).unwrap_or_default();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", lines.join("\n").trim_end()));
-    for inner in command.get_subcommands_mut().filter(|inner| !inner.is_hide_set()) {
-        write_help(text, inner);
+    text.push_str(&format!("\n## `{}`\n\n```text\n{}\n```\n", path.join(" "), lines.join("\n").trim_end()));
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+        write_help(text, root, inner, &[path, &[inner.get_name()]].concat());
     }
 }
 

@@ -48,7 +48,7 @@ fn place(info: &PanicHookInfo<'_>) -> String {
 
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no message").replace('\n', " ")
+    text.unwrap_or("no message").to_owned()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From `main` to an exit code: parse, configure, log, run, report the error in one line.
 
+use std::backtrace::BacktraceStatus;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -98,15 +99,27 @@ fn report<P: Program>(error: &anyhow::Error, verbose: u8) -> u8 {
     if is_broken_pipe(error) {
         return Exit::Done.code();
     }
-    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-    log::print_error(P::NAME, &chain.join(": ").replace('\n', " "));
-    if verbose > 1 {
-        log::print_error(P::NAME, &error.backtrace().to_string());
+    log::print_error(P::NAME, &line(error));
+    if verbose > 1 && error.backtrace().status() == BacktraceStatus::Captured {
+        tracing::debug!("{}", error.backtrace());
     }
     if let Some(exit) = P::exit_of(error) {
         return exit.code();
     }
     if error.chain().any(|cause| cause.is::<Misuse>()) { Exit::USAGE } else { Exit::FAILED }
+}
+
+/// An error and its causes in one line; a cause that the error before it already ends with is not said twice.
+fn line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = line + ": " + &cause;
+        }
+    }
+    line
 }
 
 /// True when the reader of standard output went away, as `head` does: nothing is wrong then. A broken connection to a

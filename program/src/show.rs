@@ -3,19 +3,21 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
-use serde_json::json;
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
+use serde_json::{Value, json};
 
+use crate::config::File;
 use crate::settings::{self, Origin, Refusal, Setting};
 use crate::table::Table;
-use crate::{Misuse, keys, redact};
+use crate::{Common, Misuse, keys, log, redact};
 
 /// One line of the list.
 struct Line {
     /// Subcommands down to the one that has the flag; empty for what all have.
     command: Vec<String>,
     key: String,
-    values: Vec<String>,
+    /// As text, and as JSON.
+    values: Vec<(String, Value)>,
     list: bool,
     origin: Origin,
 }
@@ -24,29 +26,46 @@ struct Line {
 pub(crate) fn show(command: &Command, argv: &[OsString], matches: &ArgMatches) -> Result<Vec<u8>, Refusal> {
     // The shared flags of `config show` itself, values checked.
     let resolved = settings::resolve(command, argv, matches)?;
+    log::start(&Common::from_arg_matches(&resolved)?)?;
     let mut built = command.clone();
     built.build();
     let file = settings::file(&built, matches)?;
     let wanted = wanted(&resolved);
-    let mut lines = Vec::new();
-    let mut known = wanted.is_empty();
-    for (path, command) in keys::commands(&built) {
-        known |= path == wanted;
-        if !path.is_empty() && !path.starts_with(&wanted) {
-            continue;
-        }
-        let outside = settings::outside(&built, &path, true, &file, matches)?;
-        for (key, arg) in keys::flags(command).filter(|(_, arg)| path.is_empty() || !arg.is_global_set()) {
-            lines.push(line(&path, key, arg, outside.iter().find(|setting| setting.key == key), matches));
-        }
-    }
-    if !known {
+    let commands = keys::commands(&built);
+    if !commands.iter().any(|(path, _)| *path == wanted) {
         return Err(Misuse::new(format!("{} has no command {}", built.get_name(), wanted.join(" "))).into());
+    }
+    let mut lines = vec![config_file(&file, matches)];
+    let mut shared: Vec<Setting> = Vec::new();
+    for (path, command) in commands.iter().filter(|(path, _)| path.is_empty() || path.starts_with(&wanted)) {
+        let outside = settings::outside(&built, path, true, &file, matches)?;
+        for (key, arg) in keys::flags(command) {
+            let setting = outside.iter().find(|setting| setting.key == key);
+            // A shared flag stands once more below a command whose own table sets it otherwise.
+            let same = setting.is_none_or(|own| shared.iter().any(|all| all.key == key && all.origin == own.origin));
+            if path.is_empty() || !arg.is_global_set() || !same {
+                lines.push(line(path, key, arg, setting, matches));
+            }
+        }
+        if path.is_empty() {
+            shared = outside;
+        }
     }
     for variable in strangers(&built) {
         tracing::warn!("environment variable {variable} is set, but {} has no flag of that name", built.get_name());
     }
     Ok(if resolved.get_flag("json") { as_json(&lines) } else { as_table(&lines) })
+}
+
+/// The configuration file is a setting too, but not one that it can hold.
+fn config_file(file: &File, matches: &ArgMatches) -> Line {
+    let origin = match matches.value_source("config") {
+        Some(ValueSource::CommandLine) => Origin::Flag,
+        _ if file.named => Origin::Environment(keys::variable("config")),
+        _ => Origin::Default,
+    };
+    let values = Some(&file.name).filter(|name| !name.is_empty()).map(|name| (name.clone(), json!(name)));
+    Line { command: Vec::new(), key: "config".to_owned(), values: values.into_iter().collect(), list: false, origin }
 }
 
 fn wanted(resolved: &ArgMatches) -> Vec<String> {
@@ -64,13 +83,19 @@ fn line(path: &[String], key: &str, arg: &Arg, outside: Option<&Setting>, matche
     } else {
         (arg.get_default_values().iter().map(|value| value.as_os_str()).collect(), Origin::Default)
     };
-    let values = values.into_iter().map(|value| shown(key, value)).collect();
+    let values = values.into_iter().map(|value| shown(key, arg, value)).collect();
     let list = matches!(arg.get_action(), clap::ArgAction::Append) || arg.get_value_delimiter().is_some();
     Line { command: path.to_vec(), key: key.to_owned(), values, list, origin }
 }
 
-fn shown(key: &str, value: &OsStr) -> String {
-    if redact::is_secret(key) { redact::MASK.to_owned() } else { redact::redact(&value.to_string_lossy()).into_owned() }
+fn shown(key: &str, arg: &Arg, value: &OsStr) -> (String, Value) {
+    if redact::is_secret(key) {
+        return (redact::MASK.to_owned(), json!(redact::MASK));
+    }
+    let text = redact::redact(&value.to_string_lossy()).into_owned();
+    let plain = Some(()).filter(|()| keys::is_plain(arg)).and_then(|()| serde_json::from_str(&text).ok());
+    let value = plain.unwrap_or_else(|| json!(text));
+    (text, value)
 }
 
 /// Variables that look like settings and are none: a typing error, or a flag of another executable.
@@ -80,7 +105,7 @@ fn strangers(built: &Command) -> Vec<String> {
         .flat_map(|(_, command)| keys::flags(command))
         .map(|(key, _)| keys::variable(key))
         .collect();
-    let besides = [crate::log::FILTER, "KAFKASPIDER_CONFIG", "KAFKASPIDER_TEST_CLOCK"];
+    let besides = [log::FILTER, "KAFKASPIDER_CONFIG", "KAFKASPIDER_TEST_CLOCK"];
     let set = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with("KAFKASPIDER_"));
@@ -94,7 +119,11 @@ fn as_table(lines: &[Line]) -> Vec<u8> {
     let mut table = Table::new(["key", "value", "origin"]);
     for line in lines {
         let key = line.command.iter().chain([&line.key]).cloned().collect::<Vec<_>>().join(".");
-        let value = if line.values.is_empty() { "-".to_owned() } else { line.values.join(" ") };
+        let value = if line.values.is_empty() {
+            "-".to_owned()
+        } else {
+            line.values.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" ")
+        };
         table.row([key, value, line.origin.to_string()]);
     }
     table.to_string().into_bytes()
@@ -102,11 +131,8 @@ fn as_table(lines: &[Line]) -> Vec<u8> {
 
 fn as_json(lines: &[Line]) -> Vec<u8> {
     let objects = lines.iter().map(|line| {
-        let value = match line.values.as_slice() {
-            values if line.list => json!(values),
-            [value] => json!(value),
-            values => json!(values.first()),
-        };
+        let mut values = line.values.iter().map(|(_, value)| value);
+        let value = if line.list { json!(values.collect::<Vec<_>>()) } else { json!(values.next()) };
         let (origin, place) = match &line.origin {
             Origin::Flag => ("flag", None),
             Origin::Environment(variable) => ("environment", Some(variable.clone())),
@@ -115,7 +141,7 @@ fn as_json(lines: &[Line]) -> Vec<u8> {
         };
         json!({ "command": line.command.join(" "), "key": line.key, "value": value, "origin": origin, "where": place })
     });
-    let mut text = serde_json::Value::Array(objects.collect()).to_string();
+    let mut text = Value::Array(objects.collect()).to_string();
     text.push('\n');
     text.into_bytes()
 }

@@ -31,6 +31,15 @@ impl Table {
         Table { head: head.map(str::to_owned).to_vec(), right: vec![false; N], rows: Vec::new() }
     }
 
+    /// A table with as many columns as there are headings, where their number is known only when the program runs.
+    pub fn with_columns(head: &[&str]) -> Table {
+        Table {
+            head: head.iter().map(|&name| name.to_owned()).collect(),
+            right: vec![false; head.len()],
+            rows: Vec::new(),
+        }
+    }
+
     /// Aligns a column (counted from 0) right, as numbers are.
     #[must_use]
     pub fn right(mut self, column: usize) -> Table {
@@ -43,6 +52,11 @@ impl Table {
     /// Adds a row. Cells may come from anywhere: control characters, which could play tricks on a terminal, show as �.
     pub fn row<const N: usize>(&mut self, cells: [impl Into<String>; N]) {
         self.rows.push(cells.map(|cell| clean(cell.into())).to_vec());
+    }
+
+    /// Adds a row of as many cells as there are columns; [`Table::row`] where their number is fixed.
+    pub fn push(&mut self, cells: Vec<String>) {
+        self.rows.push(cells.into_iter().map(clean).collect());
     }
 
     /// Prints to standard output; cells are cut with … only where it is a terminal and too narrow.
