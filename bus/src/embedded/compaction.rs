@@ -21,7 +21,7 @@ pub(super) const TOMBSTONE_MS: i64 = 24 * 3600 * 1000;
 const PATIENCE_MS: i64 = 24 * 3600 * 1000;
 /// Records up to which a partition is small.
 const SMALL: i64 = 50_000;
-/// Keys that one pass notes, at most: about 16 MB of memory.
+/// Keys that one round of a pass notes, at most: about 16 MB of memory.
 const KEYS: usize = 1 << 18;
 /// Records that one step looks at, at most.
 const LOOKED_AT: i64 = 10_000;
@@ -36,6 +36,8 @@ pub(super) struct Pass {
     until: i64,
     /// Where noting ends.
     end: i64,
+    /// Where the partition ended when the pass began. With more keys than can be noted it goes on in several rounds.
+    goal: i64,
     /// Below it everything has been looked at, once noting is done.
     walked: i64,
     kept: i64,
@@ -75,6 +77,8 @@ pub(super) fn step(connection: &mut Connection, now: i64, pass: &mut Option<Pass
     let done = if going.until < going.end { going.note(connection) } else { going.walk(connection, now) };
     if !done.map_err(&fault)? {
         *pass = Some(going);
+    } else if going.end < going.goal {
+        *pass = Some(Pass::new(going.partition, going.end, going.goal));
     }
     Ok(true)
 }
@@ -93,8 +97,7 @@ fn due(connection: &mut Connection, now: i64) -> rusqlite::Result<Option<Pass>> 
         let new = end - cleaned;
         let worth = kept + new <= SMALL || new >= kept / 2;
         if expired || worth || first_time(&tx, partition, cleaned)?.is_some_and(|t| t < now - PATIENCE_MS) {
-            let newest = Newest::default();
-            return Ok(Some(Pass { partition, newest, until: cleaned, end, walked: 0, kept: 0, expiry: None }));
+            return Ok(Some(Pass::new(partition, cleaned, end)));
         }
     }
     Ok(None)
@@ -107,6 +110,11 @@ fn first_time(connection: &Connection, partition: i64, from: i64) -> rusqlite::R
 }
 
 impl Pass {
+    fn new(partition: i64, from: i64, goal: i64) -> Pass {
+        let newest = Newest::default();
+        Pass { partition, newest, until: from, end: goal, goal, walked: 0, kept: 0, expiry: None }
+    }
+
     /// Notes some keys. True when the pass has come to nothing, because the partition is gone.
     fn note(&mut self, connection: &mut Connection) -> rusqlite::Result<bool> {
         let tx = connection.transaction()?;
@@ -129,7 +137,7 @@ impl Pass {
         if looked_at < LOOKED_AT {
             self.until = self.end;
         } else if self.newest.offsets.len() >= KEYS {
-            // The rest is for the next pass.
+            // The rest is for the next round.
             self.end = self.until;
         }
         Ok(false)

@@ -8,19 +8,24 @@ use std::time::Duration;
 
 use crate::{Error, Result};
 
+/// Longest file name that every file system takes, bytes.
+const LONGEST: usize = 255;
+
 /// A lock that is held. Dropping it frees it.
 pub(super) struct Held(File);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The text is for people only; the lock goes with the file handle in any case.
+        // The text is for people only, and the lock goes with the file handle in any case; but a child process that is
+        // just being started has that handle too, for a moment.
         let _ = self.0.set_len(0);
+        let _ = self.0.unlock();
     }
 }
 
 /// Takes the lock of a group, or says who has it.
 pub(super) fn hold(folder: &Path, group: &str, instance: &str) -> Result<Held> {
-    let path = path_of(folder, group);
+    let path = path_of(folder, group)?;
     let io = |source| Error::Io { path: path.clone(), source };
     let mut file = open(&path)?;
     // Somebody who merely looks ([`holder`]) has it for a moment.
@@ -41,7 +46,7 @@ pub(super) fn hold(folder: &Path, group: &str, instance: &str) -> Result<Held> {
 
 /// Who holds a group.
 pub(super) fn holder(folder: &Path, group: &str) -> Result<Option<String>> {
-    let path = path_of(folder, group);
+    let path = path_of(folder, group)?;
     let io = |source| Error::Io { path: path.clone(), source };
     let mut file = match File::open(&path) {
         Ok(f) => f,
@@ -69,7 +74,7 @@ fn open(path: &Path) -> Result<File> {
 
 /// One file per group. Characters that mean something to a file system are written as `%` and two digits; a lock file
 /// is never removed, since somebody may be waiting on it.
-fn path_of(folder: &Path, group: &str) -> PathBuf {
+fn path_of(folder: &Path, group: &str) -> Result<PathBuf> {
     let mut name = String::from("group-");
     for byte in group.bytes() {
         match byte {
@@ -77,7 +82,11 @@ fn path_of(folder: &Path, group: &str) -> PathBuf {
             other => name.push_str(&format!("%{other:02x}")),
         }
     }
-    folder.join(name + ".lock")
+    name.push_str(".lock");
+    if name.len() > LONGEST {
+        return Err(Error::Other(format!("group name `{group}` is too long; use a shorter one")));
+    }
+    Ok(folder.join(name))
 }
 
 fn text(file: &mut File) -> std::io::Result<String> {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 pub mod basics;
+pub mod crash;
 pub mod member;
 pub mod process;
 pub mod topics;
@@ -15,8 +16,13 @@ use bus::{Assignment, Batch, Bus, Cleanup, Cover, Delivered, Event, Headers, Out
 
 /// Where a bus can be had that nobody else uses.
 pub trait Ground {
+    /// System calls by which a process changes the bus: where a test kills it.
+    const STEPS: &'static [&'static str];
+
     /// A new, empty bus.
     fn fresh() -> Self;
+    /// A bus with the same records as this one, which nobody uses now.
+    fn copy(&self) -> Self;
     /// Another handle of the same bus; the URL is what another process needs.
     fn url(&self) -> String;
     /// Makes the member of `group` give up one partition, as a rebalance does, which comes back once it is released.
@@ -42,6 +48,10 @@ macro_rules! contract_suite {
                 records_up_to_16_mib_pass_and_larger_ones_do_not
                 reading_goes_on_from_a_time
                 offsets_tell_start_and_end
+            }
+            crash {
+                killed_at_every_step_of_a_publish
+                killed_at_random
             }
             topics {
                 topics_are_made_once_with_their_settings
@@ -79,6 +89,16 @@ macro_rules! contract_suite {
             }
         )* } )*
     };
+}
+
+/// Whether a program can be run. Where it cannot, says that a test is not run; with `CI=true` that is a failure.
+pub fn need_tool(program: &str, test: &str) -> bool {
+    let found = std::process::Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("not run: {test}: {program} is not installed");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs {program}");
+    }
+    found
 }
 
 pub fn topic(bus: &Bus, name: &str, partitions: u32) {

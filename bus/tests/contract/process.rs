@@ -14,6 +14,9 @@ const PART: &str = "BUS_TEST_PART";
 pub fn run() {
     let Ok(text) = std::env::var(PART) else { return };
     let (part, url) = text.split_once(' ').unwrap();
+    if part == "create" {
+        return create(url);
+    }
     let bus = Bus::open(url, &Default::default()).unwrap();
     match part {
         "hold" => hold(&bus),
@@ -29,6 +32,17 @@ fn hold(bus: &Bus) {
     assigned(&mut reader);
     println!("@ joined");
     let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// Opens a bus that may not be there yet, and makes topics.
+fn create(url: &str) {
+    println!("@ ready");
+    let _ = std::io::stdin().read(&mut [0]);
+    let bus = Bus::open(url, &Default::default()).unwrap();
+    println!("@ {}", bus.cluster());
+    bus.ensure(&[bus::topic::artefacts(), bus::topic::seals()]).unwrap();
+    bus.append(&[output("seals", 0, "k", "x")]).unwrap();
+    println!("@ done");
 }
 
 /// Appends batches of ten numbered records to `t`.

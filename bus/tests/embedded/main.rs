@@ -5,6 +5,11 @@
 #[path = "../contract/mod.rs"]
 mod contract;
 
+mod beating;
+mod sharing;
+mod times;
+mod upkeep;
+
 use bus::Bus;
 use contract::Ground;
 
@@ -12,8 +17,16 @@ use contract::Ground;
 struct Embedded(tempfile::TempDir);
 
 impl Ground for Embedded {
+    const STEPS: &'static [&'static str] = &["pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write"];
+
     fn fresh() -> Self {
         Embedded(tempfile::tempdir().unwrap())
+    }
+
+    fn copy(&self) -> Self {
+        let copy = Embedded::fresh();
+        std::fs::copy(self.url(), copy.url()).unwrap();
+        copy
     }
 
     fn url(&self) -> String {
