@@ -117,6 +117,11 @@ impl Log {
         lock(&self.events).clone()
     }
 
+    /// How many requests were noted.
+    pub(crate) fn requests(&self) -> usize {
+        lock(&self.events).iter().filter(|event| matches!(event, Event::Request(_))).count()
+    }
+
     /// Forgets what was noted in memory; the file stays.
     pub(crate) fn clear(&self) {
         lock(&self.events).clear();

@@ -265,6 +265,16 @@ impl Running {
         requests.filter_map(|event| if let Event::Request(it) = event { Some(it) } else { None }).collect()
     }
 
+    /// How many requests were noted so far.
+    pub fn request_count(&self) -> usize {
+        self.shared.log.requests()
+    }
+
+    /// Microseconds since the site started: the time base of requests and connections.
+    pub fn now_us(&self) -> u64 {
+        self.shared.log.now_us()
+    }
+
     /// The connections that closed so far.
     pub fn connections(&self) -> Vec<Connection> {
         let connections = self.events().into_iter();

@@ -78,11 +78,6 @@ impl Process {
         self.child.stderr.take()
     }
 
-    /// The command line.
-    pub(crate) fn line(&self) -> &str {
-        &self.line
-    }
-
     /// Whether it has ended, and how.
     pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         if self.ended.is_none() {

@@ -78,6 +78,9 @@ mod tests {
 
     #[test]
     fn this_workspace_is_tidy() -> anyhow::Result<()> {
+        if site::need_tool("this_workspace_is_tidy", "git").is_none() {
+            return Ok(());
+        }
         check(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
     }
 }

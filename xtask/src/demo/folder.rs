@@ -71,10 +71,13 @@ impl Folder {
         }
     }
 
-    /// Says how to go on.
-    pub(crate) fn finished(&self) {
+    /// Notes what the steps took, and says how to go on.
+    pub(crate) fn finished(&self, steps: &serde_json::Value) -> anyhow::Result<()> {
+        let file = self.path.join("demo-steps.json");
+        std::fs::write(&file, format!("{steps}\n")).with_context(|| format!("cannot write {}", file.display()))?;
         let path = relative(&self.path);
         println!("\nGo on by hand with the commands above, or look around: etl ls --data {}", path.display());
+        Ok(())
     }
 }
 

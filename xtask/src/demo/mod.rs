@@ -86,7 +86,7 @@ impl Demo {
         println!();
         print!("{}", step::table(&done));
         report::print(&self.data)?;
-        folder.finished();
+        folder.finished(&step::json(&done))?;
         let partly = done.iter().any(|step| step.ended == Ended::Partly);
         Ok(if partly { exit::PARTLY } else { exit::DONE })
     }

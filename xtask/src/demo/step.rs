@@ -56,6 +56,15 @@ fn summary(text: &str) -> Value {
     last.or_else(|| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
+/// All steps for machines.
+pub(crate) fn json(steps: &[Step]) -> Value {
+    let one = |step: &Step| {
+        serde_json::json!({ "step": step.name, "records": step.records, "bytes": step.bytes,
+            "seconds": step.seconds, "peak_memory": step.peak })
+    };
+    steps.iter().map(one).collect()
+}
+
 /// The table of all steps.
 pub(crate) fn table(steps: &[Step]) -> String {
     let mut text =

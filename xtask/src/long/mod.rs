@@ -1,0 +1,112 @@
+//! The long tier: the full figures that the issues name, written down with date, machine and commands.
+
+mod equal;
+mod memory;
+mod page;
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+
+use crate::line::Line;
+use crate::workspace::Workspace;
+use crate::{clock, interrupt, process};
+
+/// How a part of the tier ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Failed,
+    NotRun(String),
+}
+
+/// A part that was run.
+#[derive(Debug)]
+pub(crate) struct Part {
+    name: String,
+    command: String,
+    outcome: Outcome,
+    seconds: f64,
+    output: String,
+}
+
+/// Runs everything and writes docs/long-<date>.md; true when all is well. `suite` is the closing line of the tests.
+pub(crate) fn run(workspace: &Workspace, suite: &str) -> anyhow::Result<bool> {
+    let xtask = std::env::current_exe().context("cannot tell where this executable is")?;
+    let chore = |args: &[&str]| Line::new(&xtask).args(args).dir(&workspace.root);
+    let mut parts = vec![
+        part("kills at random", || chore_part(&chore(&["chaos", "--kills", "100", "--pages", "3000"])))?,
+        part("kills at random, exactly N pages", || {
+            chore_part(&chore(&["chaos", "--kills", "50", "--pages", "3000", "--limit", "1500"]))
+        })?,
+    ];
+    for tree in equal::TREES {
+        parts.push(part(&format!("archive equals an independent walk: {}", tree.name), || {
+            equal::check(workspace, &tree)
+        })?);
+    }
+    parts.push(part("peak memory on the Rust documentation", || memory::check(workspace, &xtask))?);
+    for bench in ["bus", "line", "stage", "extract"] {
+        parts.push(part(&format!("bench {bench}"), || chore_part(&chore(&["bench", bench])))?);
+    }
+
+    let date = clock::today();
+    let file = workspace.root.join("docs").join(format!("long-{date}.md"));
+    write(&file, &page::page(&date, &page::machine(), suite, &parts))?;
+    println!("\n{}\nwrote {}", page::table(&parts), crate::line::relative(&file).display());
+    let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    Ok(parts.iter().all(|part| match part.outcome {
+        Outcome::Passed => true,
+        Outcome::Failed => false,
+        Outcome::NotRun(_) => !ci,
+    }))
+}
+
+/// What a part gives: its command, how it ended, what it wrote.
+type Done = (String, Outcome, String);
+
+fn part(name: &str, run: impl FnOnce() -> anyhow::Result<Done>) -> anyhow::Result<Part> {
+    interrupt::check()?;
+    println!("\n== {name}");
+    let began = Instant::now();
+    let (command, outcome, output) = match run() {
+        Ok(done) => done,
+        Err(error) => (String::new(), Outcome::Failed, format!("error: {error:#}")),
+    };
+    interrupt::check()?;
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{output}\n{}", page::told(&outcome));
+    Ok(Part { name: name.into(), command, outcome, seconds, output })
+}
+
+/// A chore of our own; what it writes is the result.
+fn chore_part(line: &Line) -> anyhow::Result<Done> {
+    let shown = shown(line);
+    println!("$ {shown}");
+    let (status, text) = process::capture(line)?;
+    let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
+    Ok((shown, outcome, text))
+}
+
+/// A command of this executable as a person would type it.
+fn shown(line: &Line) -> String {
+    let text = line.to_string();
+    match text.split_once(' ') {
+        Some((_, args)) => format!("cargo xtask {args}"),
+        None => text,
+    }
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = file.parent().context("a page is in a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Where a program is, looked for as the tests look for it; `None` when the machine lacks it.
+fn tool(name: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
+    std::env::split_paths(&path).chain(more).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
