@@ -19,7 +19,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Print the arguments that it was given
-    Crawl(Crawl),
+    Crawl(Box<Crawl>),
     /// End in the way that is named
     End {
         /// done, partly, busy, interrupted, failed, misuse, locked, panic, worker or contained
@@ -106,6 +106,8 @@ impl Program for Cli {
                 tracing::error!(url, "an error");
                 tracing::warn!("a warning about {url}");
                 tracing::info!(pages = 7, "a message");
+                let title = "cle\u{1b}[2Jar\u{9b}2J";
+                tracing::debug!(quoted = title, shown = %title, "a title: {title}");
                 tracing::debug!("a detail");
                 tracing::trace!("a triviality");
                 Ok(Exit::Done)
@@ -172,8 +174,10 @@ fn wait(shutdown: &Shutdown, forever: bool) -> anyhow::Result<Exit> {
     writeln!(io::stdout(), "waiting")?;
     while !shutdown.wait(Duration::from_secs(60)) {}
     writeln!(io::stdout(), "{}", heard.recv()?)?;
-    while forever {
-        std::thread::park();
+    if forever {
+        loop {
+            std::thread::park();
+        }
     }
     writeln!(io::stdout(), "drained")?;
     Ok(if shutdown.signalled() { Exit::Interrupted } else { Exit::Done })

@@ -10,7 +10,7 @@ pub struct Common {
     /// Data directory: archive, reports, and by default the embedded log
     #[arg(long, global = true, value_name = "DIR", default_value = "data/local")]
     pub data: PathBuf,
-    /// Bus: path of an embedded log, or kafka://host:port,…[/prefix] [default: <data>/bus.db]
+    /// Bus: path of an embedded log, or kafka://host:port,…[/prefix] [default: bus.db in the data directory]
     #[arg(long, global = true, value_name = "URL")]
     pub bus: Option<String>,
     /// File of librdkafka properties, for kafka:// only

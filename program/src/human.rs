@@ -1,5 +1,6 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and text that they can look at safely.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use indicatif::{DecimalBytes, HumanCount};
@@ -31,6 +32,21 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// Text from anywhere in one harmless line: control characters and those that change the direction of writing, which play
+/// tricks on terminals, become spaces and �.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let harmless = |c: char| match c {
+        '\t' | '\n' | '\r' => ' ',
+        c if harmful(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(harmless).collect()
+}
+
 /// How many of something in a second, such as `12.3 MB/s`; nothing happened in no time is `-`.
 pub fn rate(n: u64, time: Duration, show: impl Fn(u64) -> String) -> String {
     let seconds = time.as_secs_f64();
@@ -47,6 +63,12 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(rate(3000, Duration::from_secs(2), count), "1,500/s");
         assert_eq!(rate(0, Duration::ZERO, count), "-");
+    }
+
+    #[test]
+    fn text_from_anywhere_is_one_line_that_moves_no_cursor() {
+        assert_eq!(clean("a\tb\nc\u{1b}[2Jd\u{202e}e ü"), "a b c�[2Jd�e ü");
+        assert!(matches!(clean("plain"), Cow::Borrowed("plain")));
     }
 
     #[test]

@@ -4,16 +4,19 @@
 //! fields. `-q` shows warnings and errors, `-v` debug, `-vv` everything of ours, and `KAFKASPIDER_LOG` is a filter such as
 //! `info,bus=trace` that overrides both. Passwords in URLs are masked whatever the source of a line.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use chrono::{Local, SecondsFormat, Utc};
+use chrono::{SecondsFormat, Utc};
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::{Common, Misuse, progress, redact};
+use crate::{Common, Misuse, human, progress, redact};
 
 /// Environment variable of the filter.
 pub(crate) const FILTER: &str = "KAFKASPIDER_LOG";
@@ -32,6 +35,7 @@ pub(crate) fn start(common: &Common) -> Result<(), Misuse> {
     } else {
         let terminal = io::stderr().is_terminal();
         let lines = tracing_subscriber::fmt().compact().with_target(common.verbose > 0).with_ansi(terminal && colour());
+        let lines = lines.fmt_fields(debug_fn(field).delimited(" "));
         lines.with_timer(Clock { terminal }).with_env_filter(filter).with_writer(writer).finish().try_init()
     };
     // It fails only where something is logging already, which is as good.
@@ -41,19 +45,24 @@ pub(crate) fn start(common: &Common) -> Result<(), Misuse> {
 
 /// Prints an error as one line, the last of a program, in the format of its log.
 pub(crate) fn print_error(name: &str, message: &str) {
+    progress::aside(|| print_error_now(name, message));
+}
+
+/// The same without regard for progress bars, for who may hold their lock.
+pub(crate) fn print_error_now(name: &str, message: &str) {
     // One line, and none that plays tricks on a terminal, whatever the error quotes.
-    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let message = human::clean(message);
     let message = redact(&message);
-    let line = if JSON.get().is_some_and(|json| *json) {
+    let mut line = if JSON.get().is_some_and(|json| *json) {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         serde_json::json!({ "timestamp": time, "level": "ERROR", "target": name, "message": message }).to_string()
     } else {
         let label = if io::stderr().is_terminal() && colour() { "\x1b[31merror:\x1b[0m" } else { "error:" };
         format!("{name}: {label} {message}")
     };
-    let line = line + "\n";
+    line.push('\n');
     // Where standard error is gone there is nobody left to tell.
-    drop(progress::aside(|| io::stderr().write_all(line.as_bytes())));
+    io::stderr().write_all(line.as_bytes()).unwrap_or_default();
 }
 
 /// False where the user asked for no colour (<https://no-color.org>).
@@ -79,15 +88,28 @@ fn filter(common: &Common) -> Result<EnvFilter, Misuse> {
     EnvFilter::builder().parse(directives).map_err(Misuse::new)
 }
 
-/// The time of a line: of day for who watches a terminal, complete and in UTC for what is kept.
+/// One field of a text line, made harmless: it may quote a page, and a page may say anything.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    let text = human::clean(&text);
+    match (field.name(), writer.has_ansi_escapes()) {
+        ("message", _) => write!(writer, "{text}"),
+        // What the bridge from the `log` crate adds; the line says it already.
+        (name, _) if name.starts_with("log.") => Ok(()),
+        (name, true) => write!(writer, "\x1b[2m{name}=\x1b[0m{text}"),
+        (name, false) => write!(writer, "{name}={text}"),
+    }
+}
+
+/// The time of a line, in UTC as all times are: of day for who watches a terminal, complete for what is kept.
 struct Clock {
     terminal: bool,
 }
 
 impl FormatTime for Clock {
-    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
         if self.terminal {
-            write!(w, "{}", Local::now().format("%H:%M:%S"))
+            write!(w, "{}", Utc::now().format("%H:%M:%SZ"))
         } else {
             write!(w, "{}", Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true))
         }
@@ -105,7 +127,8 @@ impl Write for StandardError {
     // The subscriber hands over each line in one call of this.
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(line);
-        let clean = redact(&text);
+        // Fields that were left out leave their separators behind.
+        let clean = format!("{}\n", redact(text.trim_end()));
         progress::aside(|| io::stderr().write_all(clean.as_bytes()))
     }
 

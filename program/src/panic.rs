@@ -23,7 +23,8 @@ pub(crate) fn install(name: &'static str) {
         if message.starts_with("failed printing to stdout") && message.contains("Broken pipe") {
             run::leave(Exit::Done.code());
         }
-        log::print_error(name, &format!("panic, which is a bug, in {}: {message}", place(info)));
+        // Not by way of the progress bars: it may be in the middle of drawing one that this thread panicked.
+        log::print_error_now(name, &format!("panic, which is a bug, in {}: {message}", place(info)));
         run::leave(Exit::FAILED);
     }));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::Common;
+use crate::{Common, human};
 
 /// All bars of this process, set by [`crate::main`]; without it (in tests, in libraries) nothing is drawn.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
@@ -62,7 +62,7 @@ impl Progress {
     /// Short text behind the bar.
     pub fn say(&self, text: &str) {
         if !self.bar.is_hidden() {
-            self.bar.set_message(text.to_owned());
+            self.bar.set_message(human::clean(text).into_owned());
         }
     }
 

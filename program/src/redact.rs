@@ -46,10 +46,10 @@ fn password(token: &str) -> Option<(usize, usize)> {
     (colon < at).then_some((colon + 1, at))
 }
 
-/// True for the name of a flag whose value nobody may see.
+/// True for the name of a flag whose value nobody may see: `mongo-password`, but not `password-file` or `token-length`.
 pub(crate) fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["password", "passwd", "passphrase", "token", "secret"].iter().any(|word| key.contains(word))
+    let last = key.rsplit(['-', '_', '.']).next().unwrap_or(key);
+    ["password", "passwd", "passphrase", "token", "secret"].contains(&last.to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -78,6 +78,6 @@ mod tests {
     #[test]
     fn secret_flags_are_known_by_their_names() {
         assert!(is_secret("mongo-password") && is_secret("api-TOKEN") && is_secret("secret"));
-        assert!(!is_secret("bus") && !is_secret("pass-through"));
+        assert!(!is_secret("bus") && !is_secret("password-file") && !is_secret("token-length"));
     }
 }

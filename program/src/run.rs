@@ -101,7 +101,7 @@ fn report<P: Program>(error: &anyhow::Error, verbose: u8) -> u8 {
     }
     log::print_error(P::NAME, &line(error));
     if verbose > 1 && error.backtrace().status() == BacktraceStatus::Captured {
-        tracing::debug!("{}", error.backtrace());
+        progress::aside(|| writeln!(io::stderr(), "{}", error.backtrace())).unwrap_or_default();
     }
     if let Some(exit) = P::exit_of(error) {
         return exit.code();

@@ -50,7 +50,7 @@ pub(crate) fn serve(
         for stream in listener.incoming() {
             // Most likely out of file descriptors, which passes; a busy loop would not help it.
             let Ok(stream) = stream else {
-                thread::sleep(Duration::from_millis(100));
+                thread::park_timeout(Duration::from_millis(100));
                 continue;
             };
             let (answer, open) = (Arc::clone(&answer), Arc::clone(&open));

@@ -75,12 +75,23 @@ pub(crate) fn file(built: &Command, matches: &ArgMatches) -> Result<File, Misuse
 pub(crate) fn resolve(command: &Command, argv: &[OsString], matches: &ArgMatches) -> Result<ArgMatches, Refusal> {
     let mut built = command.clone();
     built.build();
-    let file = file(&built, matches)?;
+    resolve_with(command, argv, matches, &file(&built, matches)?)
+}
+
+fn resolve_with(
+    command: &Command,
+    argv: &[OsString],
+    matches: &ArgMatches,
+    file: &File,
+) -> Result<ArgMatches, Refusal> {
+    let mut built = command.clone();
+    built.build();
     let path = path_of(matches);
+    refuse_secrets(&built, &path, matches)?;
     let mut line = argv.to_vec();
     let mut settings = Vec::new();
     for depth in (0..=path.len()).rev() {
-        let here = outside(&built, &path[..depth], depth == path.len(), &file, matches)?;
+        let here = outside(&built, &path[..depth], depth == path.len(), file, matches)?;
         let place = place(command, argv, &path[..depth]);
         line.splice(place..place, here.iter().flat_map(|setting| setting.arguments.clone()));
         settings.extend(here);
@@ -89,6 +100,21 @@ pub(crate) fn resolve(command: &Command, argv: &[OsString], matches: &ArgMatches
         Some(misuse) => Refusal::Misuse(misuse),
         None => Refusal::Clap(error),
     })
+}
+
+/// A command line can be read by every user of the machine, so no secret may stand there.
+fn refuse_secrets(built: &Command, path: &[String], matches: &ArgMatches) -> Result<(), Misuse> {
+    let Some((command, matches)) = leaf(built, path, matches) else { return Ok(()) };
+    let secret = |key: &str, arg: &Arg| redact::is_secret(key) && given(matches, arg.get_id());
+    match keys::flags(command).find(|(key, arg)| secret(key, arg)) {
+        Some((key, _)) => {
+            let variable = keys::variable(key);
+            Err(Misuse::new(format!(
+                "others can read the command line: set {variable} or the key {key} instead of --{key}"
+            )))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What environment and file set for the flags of the command at `path`, as far as the command line leaves room; of a command
@@ -100,15 +126,9 @@ pub(crate) fn outside(
     file: &File,
     line: &ArgMatches,
 ) -> Result<Vec<Setting>, Misuse> {
-    let Some(command) = path.iter().try_fold(root, |command, name| command.find_subcommand(name)) else {
-        return Ok(Vec::new());
-    };
+    let Some((command, matches)) = self::leaf(root, path, line) else { return Ok(Vec::new()) };
     let conflicts = conflicts(command);
-    let matches = path.iter().fold(line, |matches, name| matches.subcommand_matches(name).unwrap_or(matches));
-    let given = |id: &Id| {
-        matches.try_contains_id(id.as_str()).is_ok()
-            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
-    };
+    let given = |id: &Id| given(matches, id);
     let mut taken: Vec<Id> = command.get_arguments().map(|arg| arg.get_id().clone()).filter(given).collect();
     let mut settings = Vec::new();
     for read in [from_environment, from_file] {
@@ -189,6 +209,18 @@ impl Setting {
     }
 }
 
+/// The command at `path`, and what the command line gives it (or, where it was not chosen, those above it).
+fn leaf<'a>(root: &'a Command, path: &[String], line: &'a ArgMatches) -> Option<(&'a Command, &'a ArgMatches)> {
+    let command = path.iter().try_fold(root, |command, name| command.find_subcommand(name))?;
+    Some((command, path.iter().fold(line, |matches, name| matches.subcommand_matches(name).unwrap_or(matches))))
+}
+
+/// True when the flag stands on the command line.
+fn given(matches: &ArgMatches, id: &Id) -> bool {
+    let known = matches.try_contains_id(id.as_str()).is_ok();
+    known && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+}
+
 /// Names of the subcommands that the command line chose.
 fn path_of(matches: &ArgMatches) -> Vec<String> {
     std::iter::successors(matches.subcommand(), |(_, inner)| inner.subcommand())
@@ -242,4 +274,89 @@ fn culprit(command: &Command, path: &[String], settings: &[Setting]) -> Option<M
 /// The environment variable of a key; one that is empty counts as not set.
 fn variable(key: &str) -> Option<OsString> {
     std::env::var_os(keys::variable(key)).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use clap::Args;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Common;
+    use crate::config::{Entry, Value};
+
+    /// A program with commands below commands, and a flag on the one in between.
+    fn program() -> Command {
+        let many = Arg::new("many").long("many").action(ArgAction::Append).allow_hyphen_values(true);
+        let one = Arg::new("one").long("one").allow_hyphen_values(true);
+        let rest = Arg::new("rest").num_args(0..);
+        let import = Command::new("import").args([many, one, rest]);
+        let between = Arg::new("between").long("between");
+        let frontier = Command::new("frontier").arg(between).subcommands([import, Command::new("stats")]);
+        Common::augment_args(Command::new("program")).subcommand(frontier)
+    }
+
+    fn entry(table: &str, key: &str, value: Value) -> Entry {
+        Entry { table: table.split('.').map(str::to_owned).collect(), key: key.to_owned(), value, line: 1 }
+    }
+
+    fn parse(file: &File, line: &[&str]) -> ArgMatches {
+        let argv: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let command = program();
+        let matches = command.clone().try_get_matches_from(&argv).unwrap();
+        let Ok(resolved) = resolve_with(&command, &argv, &matches, file) else { panic!("refused") };
+        resolved
+    }
+
+    fn import(matches: &ArgMatches) -> &ArgMatches {
+        matches.subcommand_matches("frontier").unwrap().subcommand_matches("import").unwrap()
+    }
+
+    fn all(matches: &ArgMatches, id: &str) -> Vec<String> {
+        matches.get_many(id).into_iter().flatten().cloned().collect()
+    }
+
+    #[test]
+    fn each_command_gets_its_own_flags_however_deep_it_is() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let entries = vec![
+            entry("program.frontier", "between", text("b")),
+            entry("program", "many", text("outer")),
+            entry("program.frontier.import", "many", text("inner")),
+        ];
+        let file = File { entries, ..File::default() };
+        // The names of commands also stand where they name nothing.
+        let line =
+            ["program", "--data", "frontier", "frontier", "--between", "import", "import", "import", "--", "--one"];
+        let matches = parse(&file, &line);
+        assert_eq!(all(import(&matches), "many"), ["inner"]);
+        assert_eq!(all(import(&matches), "rest"), ["import", "--one"]);
+        let between = |matches: &ArgMatches| all(matches.subcommand_matches("frontier").unwrap(), "between");
+        assert_eq!(between(&matches), ["import"]);
+        assert_eq!(between(&parse(&file, &["program", "frontier", "stats"])), ["b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_means_the_same_in_the_file_as_on_the_command_line(
+            one in "\\PC{0,8}|--?[a-z=,]{0,5}", many in prop::collection::vec("\\PC{1,8}|--?[a-z=, ]{0,5}", 0..4), rest in "[a-z]{0,3}"
+        ) {
+            let values = many.iter().cloned().map(Value::Text).collect();
+            let entries =
+                vec![entry("program", "one", Value::Text(one.clone())), entry("program.frontier", "many", Value::List(values))];
+            let file = File { entries, ..File::default() };
+            let from_file = parse(&file, &["program", "frontier", "import", &rest]);
+            let flags: Vec<String> =
+                [format!("--one={one}")].into_iter().chain(many.iter().map(|value| format!("--many={value}"))).collect();
+            let start = ["program", "frontier", "import"].into_iter();
+            let line: Vec<&str> = start.chain(flags.iter().map(String::as_str)).chain([rest.as_str()]).collect();
+            let from_line = parse(&File::default(), &line);
+            for id in ["one", "many", "rest"] {
+                prop_assert_eq!(all(import(&from_file), id), all(import(&from_line), id));
+            }
+            prop_assert_eq!(all(import(&from_file), "one"), [one]);
+            prop_assert_eq!(all(import(&from_file), "many"), many);
+        }
+    }
 }

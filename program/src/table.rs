@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::human;
+
 /// Between two columns.
 const GAP: &str = "  ";
 /// Narrowest that a column is made to fit the terminal.
@@ -49,14 +51,14 @@ impl Table {
         self
     }
 
-    /// Adds a row. Cells may come from anywhere: control characters, which could play tricks on a terminal, show as �.
+    /// Adds a row. Cells may come from anywhere: they are made harmless by [`human::clean`].
     pub fn row<const N: usize>(&mut self, cells: [impl Into<String>; N]) {
-        self.rows.push(cells.map(|cell| clean(cell.into())).to_vec());
+        self.push(cells.map(Into::into).to_vec());
     }
 
     /// Adds a row of as many cells as there are columns; [`Table::row`] where their number is fixed.
     pub fn push(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.into_iter().map(clean).collect());
+        self.rows.push(cells.iter().map(|cell| human::clean(cell).into_owned()).collect());
     }
 
     /// Prints to standard output; cells are cut with … only where it is a terminal and too narrow.
@@ -109,14 +111,6 @@ impl fmt::Display for Table {
     }
 }
 
-fn clean(cell: String) -> String {
-    if cell.chars().any(char::is_control) {
-        cell.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-    } else {
-        cell
-    }
-}
-
 fn cut(cell: &str, width: usize) -> String {
     if cell.width() <= width {
         return cell.to_owned();
@@ -151,7 +145,7 @@ mod tests {
             table().to_string(),
             "url                                    bytes\n\
              http://example.org/a/rather/long/path     12\n\
-             http://e.org/�[31m�                    1,200\n"
+             http://e.org/�[31m                     1,200\n"
         );
     }
 

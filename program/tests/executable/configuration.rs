@@ -1,8 +1,11 @@
 //! Flags > environment > kafkaspider.toml > defaults; what is unknown or wrong is refused; secrets are never shown.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use serde_json::Value;
 
-use crate::Place;
+use crate::{Ended, Place};
 
 /// A field of the arguments that `crawl` prints.
 fn field(printed: &str, name: &str) -> String {
@@ -270,4 +273,17 @@ fn no_secret_is_ever_shown() {
     assert!(place.run(&["crawl"], &[]).done().contains("hunter2"));
     let refused = place.run(&["crawl"], &[("KAFKASPIDER_ACCESS_TOKEN", "hunter2")]).refused(2);
     assert_eq!(refused, "sample: error: environment KAFKASPIDER_ACCESS_TOKEN: invalid value for --access-token");
+    let refused = place.run(&["crawl", "--mongo-password", "hunter2"], &[]).refused(2);
+    assert!(refused.contains("set KAFKASPIDER_MONGO_PASSWORD") && !refused.contains("hunter2"), "{refused}");
+}
+
+#[test]
+fn a_path_need_not_be_unicode() {
+    let place = Place::new();
+    let odd = OsStr::from_bytes(b"d\xff");
+    let printed = Ended::of(place.command(&["crawl", "--instance=i"]).env("KAFKASPIDER_DATA", odd)).done();
+    assert_eq!(field(&printed, "data"), "\"d\\xFF\"");
+    assert!(Ended::of(place.command(&["config", "show"]).env("KAFKASPIDER_DATA", odd)).done().contains("d\u{fffd}"));
+    let ended = Ended::of(place.command(&["crawl"]).env("KAFKASPIDER_INSTANCE", odd));
+    assert!(ended.refused(2).contains("environment KAFKASPIDER_INSTANCE: "));
 }

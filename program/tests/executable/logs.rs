@@ -14,13 +14,13 @@ fn levels(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn verbosity_chooses_the_levels() {
-    let all = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+    let all = ["ERROR", "WARN", "INFO"];
     assert_eq!(levels(&["-q"], &[]), all[..2]);
-    assert_eq!(levels(&[], &[]), all[..3]);
-    assert_eq!(levels(&["-v"], &[]), all[..4]);
-    assert_eq!(levels(&["-vv"], &[]), all);
+    assert_eq!(levels(&[], &[]), all);
+    assert_eq!(levels(&["-v"], &[]), ["ERROR", "WARN", "INFO", "DEBUG", "DEBUG"]);
+    assert_eq!(levels(&["-vv"], &[]), ["ERROR", "WARN", "INFO", "DEBUG", "DEBUG", "TRACE"]);
     assert_eq!(levels(&["-vv"], &[("KAFKASPIDER_LOG", "error")]), all[..1]);
-    assert_eq!(levels(&["-q"], &[("KAFKASPIDER_LOG", "warn,sample=debug")]), all[..4]);
+    assert_eq!(levels(&["-q"], &[("KAFKASPIDER_LOG", "warn,sample=info")]), all);
     let refused = Place::new().run(&["log"], &[("KAFKASPIDER_LOG", "sample=loud")]).refused(2);
     assert!(refused.starts_with("sample: error: KAFKASPIDER_LOG: sample=loud: "), "{refused}");
 }
@@ -35,10 +35,17 @@ fn text_is_time_level_message_fields() {
 }
 
 #[test]
+fn what_a_page_says_moves_no_cursor() {
+    let told = Place::new().run(&["log", "-v"], &[]).stderr;
+    let line = told.lines().find(|line| line.contains("a title")).unwrap();
+    assert!(!line.contains(char::is_control) && line.contains("shown=cle�[2Jar�2J"), "{line:?}");
+}
+
+#[test]
 fn json_is_one_object_a_line_and_an_error_is_one_too() {
     let ended = Place::new().run(&["log", "-vv", "--log-format", "json"], &[]);
     let lines: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["target"] == "sample"));
     assert_eq!(
         (&lines[2]["level"], &lines[2]["message"], &lines[2]["pages"]),
