@@ -14,7 +14,7 @@ pub enum Error {
     #[error("bus URL `{url}`: {reason}")]
     Url { url: String, reason: String },
     /// Another process holds the group.
-    #[error("group `{group}` is held by {holder}; stop it, or use another --crawl, --instance or bus")]
+    #[error("group `{group}` is held by {holder}; stop it, or use another --crawl or --bus")]
     Busy { group: String, holder: String },
     /// A topic is missing.
     #[error("topic `{topic}` does not exist on {bus}; a program that writes it creates it")]
@@ -37,7 +37,7 @@ pub enum Error {
     #[error("embedded log {path}: {source}")]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     /// A file beside the embedded log.
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; check the permissions and the disk")]
     Io { path: PathBuf, source: std::io::Error },
     /// Anything else, with its remedy in the text.
     #[error("{0}")]

@@ -35,7 +35,7 @@ pub(super) fn explain(path: &Path, error: rusqlite::Error) -> Error {
             ("cannot grow, the disk is full", "free some space; nothing of this batch was written")
         }
         Some(ErrorCode::SystemIoFailure) => {
-            ("could not be read or written", "check the disk and its cable; nothing of this batch was written")
+            ("could not be read or written", "check that its disk works and has free space; nothing is half written")
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             ("cannot be written", "check the permissions of the file, of its -wal and -shm files and of its folder")

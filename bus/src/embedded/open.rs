@@ -30,7 +30,7 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         return Err(refuse(&path, "is a folder", "name a file in it, for example bus.db"));
     }
     if let Some(folder) = path.parent() {
-        make_folder(folder)?;
+        make_folder(folder, &path)?;
     }
     let connection = raw(&path)?;
     // From here on the file exists. Two names of one file must agree on its lock folder.
@@ -39,11 +39,11 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     locks.push(".d");
     let locks = PathBuf::from(locks);
     if !is_ours(&connection, &path)? {
-        make_folder(&locks)?;
+        make_folder(&locks, &path)?;
         let _only_one = lock::exclusive(&locks.join("create.lock"))?;
         create(connection, &path)?;
     } else {
-        make_folder(&locks)?;
+        make_folder(&locks, &path)?;
     }
     let connection = connect(&path)?;
     let cluster = connection
@@ -61,7 +61,6 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
             "PRAGMA synchronous = FULL;
              PRAGMA cell_size_check = ON;
              PRAGMA trusted_schema = OFF;
-             PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -4096;",
         )
         .map_err(fault(&connection))?;
@@ -81,6 +80,8 @@ fn raw(path: &Path) -> Result<Connection> {
         }))
         .map_err(fault(&connection))?;
     connection.set_prepared_statement_cache_capacity(256);
+    // Statement journals need no file.
+    connection.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault(&connection))?;
     Ok(connection)
 }
 
@@ -128,14 +129,21 @@ fn create(mut connection: Connection, path: &Path) -> Result<()> {
 }
 
 /// Makes a folder and those above it, so that they are still there after a power failure.
-fn make_folder(folder: &Path) -> Result<()> {
+fn make_folder(folder: &Path, log: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(folder).map_err(at(folder))?;
-    for above in folder.ancestors().skip(1).filter(|a| !a.as_os_str().is_empty()) {
-        // Some folders above may not be readable for us; then we have not made them either.
-        let _ = File::open(above).and_then(|d| d.sync_all());
+    let new: Vec<_> = folder.ancestors().take_while(|f| !f.exists()).collect();
+    fs::create_dir_all(folder).map_err(|e| {
+        let problem = format!("needs the folder {}, which cannot be made: {e}", folder.display());
+        refuse(log, problem, "check its permissions and that no file has its name, or name another path")
+    })?;
+    for made_in in new.iter().filter_map(|f| f.parent()) {
+        match File::open(made_in).and_then(|d| d.sync_all()) {
+            // Some file systems know no such thing.
+            Err(e) if e.kind() != io::ErrorKind::InvalidInput => return Err(at(made_in)(e)),
+            _ => {}
+        }
     }
     Ok(())
 }

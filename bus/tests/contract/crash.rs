@@ -4,10 +4,10 @@ use super::process::{Player, transferred};
 use super::*;
 
 /// Records of `in` in each of its two partitions.
-const RECORDS: usize = 5;
+pub const RECORDS: usize = 5;
 
 /// The suite's topics, with `n` records in each partition of `in`.
-fn prepare(bus: &Bus, n: usize) {
+pub fn prepare(bus: &Bus, n: usize) {
     for name in ["in", "out", "copy"] {
         topic(bus, name, 2);
     }
@@ -19,7 +19,7 @@ fn prepare(bus: &Bus, n: usize) {
 }
 
 /// What must hold whatever was killed when. Returns the committed offsets.
-fn check(bus: &Bus, context: &str) -> Vec<i64> {
+pub fn check(bus: &Bus, context: &str) -> Vec<i64> {
     let committed: Vec<i64> = bus.committed("g", "in").unwrap().iter().map(|c| c.unwrap_or(0)).collect();
     for partition in 0..2 {
         let covered = committed[partition as usize] as usize;
@@ -33,7 +33,7 @@ fn check(bus: &Bus, context: &str) -> Vec<i64> {
 }
 
 /// Does what a killed one has left to do.
-fn finish(bus: &Bus) {
+pub fn finish(bus: &Bus) {
     let (mut reader, mut writer) = bus.join("g", "heir", &["in"]).unwrap();
     let owned = assigned(&mut reader);
     let left: i64 = bus.lag("g", "in").unwrap().iter().map(|l| l.records).sum();

@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use bus::PublishError;
+
 use super::*;
 
 /// Names the part and the bus, as `part url`.
@@ -17,11 +19,16 @@ pub fn run() {
     if part == "create" {
         return create(url);
     }
+    if part == "transfer" {
+        return match transfer(url) {
+            Ok(()) => println!("@ done"),
+            Err(e) => println!("@ error: {e}"),
+        };
+    }
     let bus = Bus::open(url, &Default::default()).unwrap();
     match part {
         "hold" => hold(&bus),
         "append" => append(&bus),
-        "transfer" => transfer(&bus),
         other => panic!("no part is called {other}"),
     }
 }
@@ -56,25 +63,25 @@ fn append(bus: &Bus) {
     }
 }
 
-/// Copies every record of `in` to `out` and `copy`, one or a few in a publish, and says what is committed.
-fn transfer(bus: &Bus) {
-    let (mut reader, mut writer) = bus.join("g", "transfer", &["in"]).unwrap();
+/// Copies every record of `in` to `out` and `copy`, a few in a publish, and says what is committed.
+fn transfer(url: &str) -> Result<(), PublishError> {
+    let bus = Bus::open(url, &Default::default())?;
+    let (mut reader, mut writer) = bus.join("g", "transfer", &["in"])?;
     println!("@ joined");
     let mut owned = Vec::new();
     loop {
-        match reader.poll(Duration::from_millis(500)).unwrap() {
+        match reader.poll(Duration::from_millis(300))? {
             Event::Assigned(a) => owned.extend(a),
             Event::Records(records) => {
                 for some in records.chunks(3) {
-                    writer.publish(&transferred(&owned, some)).unwrap();
+                    writer.publish(&transferred(&owned, some))?;
                     println!("@ {}", some[some.len() - 1].offset + 1);
                 }
             }
-            Event::Idle => break,
+            Event::Idle => return Ok(()),
             other => panic!("{other:?}"),
         }
     }
-    println!("@ done");
 }
 
 /// The publish that moves some records of one partition.

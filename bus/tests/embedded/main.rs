@@ -6,9 +6,12 @@
 mod contract;
 
 mod beating;
+mod creating;
+mod damage;
 mod sharing;
 mod times;
 mod upkeep;
+mod wal;
 
 use bus::Bus;
 use contract::Ground;

@@ -120,18 +120,3 @@ fn a_topic_deleted_under_a_member_is_lost() {
     assert!(matches!(writer.publish(&batch(vec![], vec![cover(&owned[0], 1)])), Err(PublishError::Lost(_))));
     writer.publish(&batch(vec![], vec![cover(&owned[1], 1)])).unwrap();
 }
-
-#[test]
-fn many_open_a_new_bus_at_once() {
-    for _ in 0..5 {
-        let ground = Embedded::fresh();
-        let url = ground.0.path().join("deep/er/bus.db");
-        let url = url.to_str().unwrap();
-        let mut players: Vec<_> = (0..4).map(|_| Player::start("create", url)).collect();
-        players.iter_mut().for_each(|p| p.expect("ready"));
-        players.iter_mut().for_each(Player::go);
-        let clusters: Vec<_> = players.iter_mut().map(|p| p.line().unwrap()).collect();
-        assert!(clusters.iter().all(|c| *c == clusters[0]), "{clusters:?}");
-        assert!(players.iter_mut().all(Player::end));
-    }
-}

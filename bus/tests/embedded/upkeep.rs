@@ -128,7 +128,9 @@ fn compaction_keeps_exactly_the_newest_of_each_key() {
                     }
                 }
                 Act::Pass(by) => drop(time.fetch_add(by, Ordering::Relaxed)),
-                Act::Steps(n) => (0..n).for_each(|_| drop(bus.maintain().unwrap())),
+                Act::Steps(n) => for _ in 0..n {
+                    bus.maintain().unwrap();
+                },
                 Act::Reopen => {
                     let now = time.load(Ordering::Relaxed);
                     drop(bus);
