@@ -12,6 +12,7 @@ mod flags;
 mod keys;
 mod settings;
 mod show;
+mod sources;
 
 // What every executable can tell about itself.
 mod builtin;

@@ -7,7 +7,8 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches};
 use serde_json::{Value, json};
 
 use crate::config::File;
-use crate::settings::{self, Origin, Refusal, Setting};
+use crate::settings::{self, Refusal};
+use crate::sources::{Origin, Setting};
 use crate::table::Table;
 use crate::{Common, Misuse, keys, log, redact};
 
