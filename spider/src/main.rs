@@ -1,2 +1,5 @@
-//! stub
-fn main() {}
+//! The executable `spider`.
+
+fn main() -> std::process::ExitCode {
+    program::main::<spider::Cli>()
+}
