@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
-/// Crawls the host of `url` and prints how many pages answered with status 200.
+/// Crawls the host of `url` and prints how many URLs answered, whatever their status.
 pub fn run(url: &str, concurrency: &str) -> Result<()> {
     let concurrency: usize = concurrency.parse().context("CONCURRENCY is not a number")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -70,12 +70,12 @@ async fn visit(shared: &Shared, url: &str) -> Result<()> {
     let content_type = text_header(&response, "content-type");
     let location = text_header(&response, "location");
     let body = response.bytes().await?;
+    shared.pages.fetch_add(1, Ordering::Relaxed);
     let base = Url::parse(url)?;
     let mut next = Vec::new();
     if status.is_redirection() {
         next.extend(location.and_then(|l| web::resolve(&base, &l).ok()));
     } else if status.is_success() {
-        shared.pages.fetch_add(1, Ordering::Relaxed);
         if content_type.as_deref().is_some_and(|t| t.starts_with("text/html")) {
             let page = web::extract(&body, content_type.as_deref(), &base, false);
             let followed = [web::LinkKind::A, web::LinkKind::Iframe, web::LinkKind::Redirect];

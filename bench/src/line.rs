@@ -1,6 +1,6 @@
 //! `bench line`: `spider crawl` beside a bare loop and beside the crate `spider`, over real documentation on nginx.
 //!
-//! Delays off, 64 connections, one warm-up round, then the median of the rounds; all three take turns in each round.
+//! A page is a fetch that was answered, whatever its status: all three fetch the same URLs. Delays off, 64 connections, one warm-up round, then the median of the rounds; all three take turns in each round.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -141,8 +141,8 @@ fn one(name: &str, options: &Options, url: &str, data: &Path) -> Result<(Measure
     let value: serde_json::Value = serde_json::from_str(m.stdout.trim())
         .or_else(|_| serde_json::from_str(last))
         .with_context(|| format!("{name} printed {:?}", m.stdout))?;
-    let pages = value.as_f64().or_else(|| value.get("pages").and_then(serde_json::Value::as_f64));
-    Ok((m, pages.with_context(|| format!("{name} told no number of pages"))?))
+    let pages = value.as_f64().or_else(|| value.get("artefacts").and_then(serde_json::Value::as_f64));
+    Ok((m, pages.with_context(|| format!("{name} told no number of fetches"))?))
 }
 
 fn report(names: &[&str], runs: &[Vec<(Measured, f64)>]) {
