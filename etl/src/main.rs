@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The executable `etl`; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    program::main::<etl::Cli>()
+}

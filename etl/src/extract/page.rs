@@ -1,0 +1,169 @@
+//! One artefact to what goes into `pages`, `links` and `scripts`. Never fails, whatever the bytes.
+
+use sha2::{Digest, Sha256};
+use url::Url;
+use web::{Link, LinkKind, Resolver};
+
+use super::budget::Budget;
+use super::facts::{Facts, Script};
+use super::tree::Bounds;
+use super::{content, stream, tree};
+
+/// What an artefact is, as far as extraction needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Canonical URL.
+    pub url: &'a str,
+    /// Media type that the server said.
+    pub content_type: Option<&'a str>,
+    /// Body; none when it is not HTML.
+    pub body: Option<&'a [u8]>,
+    /// Where a redirect leads, as it stands in the header.
+    pub location: Option<&'a str>,
+}
+
+/// What was extracted.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The page; none for a redirect with no page.
+    pub page: Option<Page>,
+    /// Its links, in order; a redirect comes first.
+    pub links: Vec<Link>,
+    /// Its scripts, in order.
+    pub scripts: Vec<PageScript>,
+    /// Why the page could not be read in the usual way.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a page could not be read in the usual way; it has its row all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Too many nodes, too deep or too slow for a tree.
+    TooLarge,
+    /// The parser panicked, with this message.
+    Panicked(String),
+}
+
+/// A row of `pages`, but for what the artefact's row has already.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Title.
+    pub title: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Canonical URL that the page declares.
+    pub canonical: Option<String>,
+    /// Language detected.
+    pub lang: Option<&'static str>,
+    /// Language declared.
+    pub lang_declared: Option<String>,
+    /// Main content.
+    pub text: String,
+    /// Words in it.
+    pub words: i64,
+}
+
+/// A row of `scripts`.
+#[derive(Debug)]
+pub struct PageScript {
+    /// Canonical URL; none when inline.
+    pub src: Option<String>,
+    /// SHA-256 and text when inline.
+    pub inline: Option<(String, String)>,
+}
+
+/// True for a media type that is read as HTML.
+pub fn is_html(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
+}
+
+/// True for a status that leads elsewhere by its `Location`.
+pub fn is_redirect(status: i64) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// Extracts one artefact.
+pub fn extract(input: &Input<'_>, budget: &Budget) -> Output {
+    let mut output = Output::default();
+    let Ok(url) = Url::parse(input.url) else { return output };
+    if let Some(location) = input.location
+        && let Ok(target) = web::resolve(&url, location)
+    {
+        output.links.push(Link { kind: LinkKind::Redirect, url: target, rel: None, anchor: None });
+    }
+    let Some(body) = input.body else { return output };
+    // A browser follows the redirect and never shows the links of its page.
+    if output.links.is_empty() {
+        match program::contained(|| web::extract(body, input.content_type, &url, true)) {
+            Ok(found) => output.links = found.links,
+            Err(message) => output.trouble = Some(Trouble::Panicked(message)),
+        }
+    }
+    let (text, _) = web::decode(body, input.content_type);
+    let facts = match read(&text, budget) {
+        (facts, None) => facts,
+        (facts, trouble) => {
+            output.trouble = trouble;
+            facts
+        }
+    };
+    let base = facts.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or(url);
+    let resolver = Resolver::new(&base);
+    let resolve = |reference: &str| resolver.resolve(reference.trim()).ok().map(web::Canonical::into_string);
+    output.scripts = facts.scripts.into_iter().filter_map(|script| page_script(script, &resolve)).collect();
+    output.page = Some(Page {
+        title: facts.title,
+        description: facts.description,
+        canonical: facts.canonical.as_deref().and_then(resolve),
+        lang: language(&facts.text),
+        lang_declared: facts.lang,
+        words: words(&facts.text),
+        text: facts.text,
+    });
+    output
+}
+
+fn read(text: &str, budget: &Budget) -> (Facts, Option<Trouble>) {
+    let bounds = Bounds::default();
+    let from_tree = program::contained(|| {
+        let _share = budget.take(text.len());
+        tree::parse(text, &bounds).map(|html| content::read(&html))
+    });
+    let trouble = match from_tree {
+        Ok(Some(facts)) => return (facts, None),
+        Ok(None) => Trouble::TooLarge,
+        Err(message) => Trouble::Panicked(message),
+    };
+    match program::contained(|| stream::read(text, bounds.time)) {
+        Ok(facts) => (facts, Some(trouble)),
+        Err(message) => (Facts::default(), Some(Trouble::Panicked(message))),
+    }
+}
+
+/// A script that has no URL a spider fetches (`data:`, `blob:`) is left out.
+fn page_script(script: Script, resolve: &impl Fn(&str) -> Option<String>) -> Option<PageScript> {
+    match script {
+        Script::Elsewhere(src) => Some(PageScript { src: Some(resolve(&src)?), inline: None }),
+        Script::Inline(text) => {
+            let sha256 = hex::encode(Sha256::digest(text.as_bytes()));
+            Some(PageScript { src: None, inline: Some((sha256, text)) })
+        }
+    }
+}
+
+/// Words by the rules of Unicode (UAX #29).
+fn words(text: &str) -> i64 {
+    use unicode_segmentation::UnicodeSegmentation;
+    text.unicode_words().count() as i64
+}
+
+/// Most bytes of a text that its language is told from; more do not make it surer.
+const SAMPLE: usize = 4 << 10;
+
+/// The language of a text, ISO 639-1 where there is one; none when it cannot be told reliably.
+fn language(text: &str) -> Option<&'static str> {
+    let end = (0..=SAMPLE.min(text.len())).rev().find(|i| text.is_char_boundary(*i))?;
+    let info = whatlang::detect(&text[..end])?;
+    info.is_reliable().then(|| super::language::code(info.lang()))
+}

@@ -1,0 +1,222 @@
+//! What a stager does before it stages: finish what a predecessor left, and refuse to go on where the bus and the archive
+//! do not fit together.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use archive::{Catalogue, DataDir, DataSet, Loss, SegmentName, Source, TmpDir, rename_new, sync_dir};
+use bus::Bus;
+use bus::payload::{Seal, SealKey};
+use bus::topic::{ARTEFACTS, SEALS, STAGE_GROUP};
+use sha2::{Digest, Sha256};
+
+use crate::footer::Footer;
+use crate::segment_reader;
+
+/// The latest seal of each archive, topic and partition.
+pub type Seals = BTreeMap<SealKey, Seal>;
+
+/// Reads the topic `seals`.
+pub fn read_seals(bus: &Bus) -> Result<Seals> {
+    let mut seals = Seals::new();
+    let start = bus.offsets(SEALS, 0)?.start;
+    let mut scan = bus.scan(SEALS, 0, start)?;
+    loop {
+        let batch = scan.next_batch()?;
+        if batch.is_empty() {
+            return Ok(seals);
+        }
+        for delivered in batch {
+            match Seal::from_record(&delivered.record) {
+                Ok((key, seal)) => {
+                    seals.insert(key, seal);
+                }
+                Err(reason) => tracing::warn!(offset = delivered.offset, reason, "a record in `seals` is not a seal"),
+            }
+        }
+    }
+}
+
+/// Finishes the renames that this archive's latest seals name; gives their number.
+pub fn finish_renames(data: &DataDir, archive: &str, seals: &Seals) -> Result<u64> {
+    let mut renamed = 0;
+    for (key, seal) in seals.iter().filter(|(key, _)| key.archive == archive && key.topic == ARTEFACTS) {
+        renamed += u64::from(finish_rename(data, key, seal)?);
+    }
+    Ok(renamed)
+}
+
+fn finish_rename(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
+    let Some(file) = &seal.file else { return Ok(false) };
+    let path = data.root().join(file);
+    let unfinished = seal.tmp.as_ref().map(|tmp| data.root().join(tmp));
+    if path.try_exists().with_context(|| format!("cannot look at {}", path.display()))? {
+        if let Some(left) = unfinished.filter(|tmp| tmp.exists()) {
+            std::fs::remove_file(&left).with_context(|| format!("cannot remove {}", left.display()))?;
+        }
+        return Ok(false);
+    }
+    if let Some(tmp) = unfinished.filter(|tmp| tmp.exists()) {
+        let found = sha256(&tmp)?;
+        if seal.sha256.as_ref().is_some_and(|sealed| *sealed != found) {
+            bail!(
+                "{} is what partition {} was sealed as, but its SHA-256 is {found} and not {}: it is damaged; move it away \
+                 and run `etl stage --accept-loss`, which records offsets {} to {} as lost",
+                tmp.display(),
+                key.partition,
+                seal.sha256.as_deref().unwrap_or_default(),
+                seal.from,
+                seal.next
+            );
+        }
+        make_day_dir(data, &path)?;
+        rename_new(&tmp, &path)?;
+        tracing::info!(segment = %path.display(), "finished the rename of a segment that was sealed before a crash");
+        return Ok(true);
+    }
+    if is_held_elsewhere(data, key, seal)? {
+        return Ok(false);
+    }
+    bail!(
+        "partition {} was sealed as {file}, but neither that file nor its unfinished one ({}) is in {}: bring it back, or run \
+         `etl stage --accept-loss`, which records offsets {} to {} as lost",
+        key.partition,
+        seal.tmp.as_deref().unwrap_or("none"),
+        data.root().display(),
+        seal.from,
+        seal.next
+    )
+}
+
+/// True when a larger segment holds the interval, or a loss of it is recorded.
+fn is_held_elsewhere(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
+    let source = Source::Partition(key.partition);
+    let lost = Loss::list(data)?.iter().any(|l| l.source == source && l.from <= seal.from && seal.next <= l.next);
+    let catalogue = Catalogue::read(data)?;
+    let holds = |name: &SegmentName| name.source == source && name.from <= seal.from && seal.next <= name.next;
+    Ok(lost || catalogue.segments(DataSet::Artefacts, None, None).iter().any(|segment| holds(&segment.name)))
+}
+
+/// Records what this archive's latest seals name and what is nowhere as lost (`--accept-loss`).
+pub fn accept_loss(data: &DataDir, archive: &str, seals: &Seals) -> Result<u64> {
+    let mut lost = 0;
+    for (key, seal) in seals.iter().filter(|(key, _)| key.archive == archive && key.topic == ARTEFACTS) {
+        let Some(file) = &seal.file else { continue };
+        let there = |relative: &str| data.root().join(relative).exists();
+        if there(file) || seal.tmp.as_deref().is_some_and(there) || is_held_elsewhere(data, key, seal)? {
+            continue;
+        }
+        let reason = format!("{file} was sealed and is missing; accepted by --accept-loss");
+        Loss::of_partition(&key.topic, key.partition, seal.from, seal.next, reason).record(data)?;
+        tracing::warn!(partition = key.partition, from = seal.from, next = seal.next, "recorded as lost");
+        lost += (seal.next - seal.from) as u64;
+    }
+    Ok(lost)
+}
+
+/// Removes the folders of unfinished files that crashed stagers left. After [`finish_renames`] only.
+pub fn remove_abandoned(data: &DataDir) -> Result<()> {
+    let removed = TmpDir::sweep(data, super::tmp::PROGRAM)?;
+    if removed > 0 {
+        tracing::info!("removed what {removed} crashed stagers left unfinished; those records are read again");
+    }
+    Ok(())
+}
+
+/// Stops where going on would leave a hole or stage a record twice: what the group has committed, what the seals say was
+/// covered and what the archive holds must fit together.
+pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals) -> Result<()> {
+    let committed = bus.committed(STAGE_GROUP, ARTEFACTS)?;
+    let catalogue = Catalogue::read(data)?;
+    if let Some(overlap) = catalogue.overlaps(DataSet::Artefacts).first() {
+        bail!("{} and {} share offsets; one of them must go", overlap.a.display(), overlap.b.display());
+    }
+    let mut last = BTreeMap::new();
+    for segment in catalogue.segments(DataSet::Artefacts, None, None) {
+        if let Source::Partition(p) = segment.name.source {
+            let newest = last.entry(p).or_insert(segment);
+            if segment.name.next > newest.name.next {
+                *newest = segment;
+            }
+        }
+    }
+    for (p, committed) in (0..).zip(committed) {
+        let sealed = seals.iter().filter(|(key, _)| key.topic == ARTEFACTS && key.partition == p);
+        let sealed = sealed.map(|(_, seal)| seal.covered.unwrap_or(seal.next)).max();
+        if let Some(segment) = last.get(&p) {
+            let footer = segment_reader::footer(&segment.path)?;
+            if (footer.cluster.as_str(), footer.topic_id.as_str())
+                != (origin.cluster.as_str(), origin.topic_id.as_str())
+            {
+                bail!(
+                    "{} was staged from another bus (cluster {}, topic {}) than this one (cluster {}, topic {}): offsets of two \
+                     buses do not mix; give this bus a data directory of its own with --data",
+                    segment.path.display(),
+                    footer.cluster,
+                    footer.topic_id,
+                    origin.cluster,
+                    origin.topic_id
+                );
+            }
+            if segment.name.next > committed.unwrap_or(0) {
+                bail!(
+                    "{} ends at offset {}, but group `{STAGE_GROUP}` has committed only {} of partition {p}: staging on would \
+                     store records twice. Was the bus restored from an older copy? Then use a new data directory",
+                    segment.path.display(),
+                    segment.name.next,
+                    committed.map_or("nothing".into(), |c| c.to_string())
+                );
+            }
+        }
+        match (sealed, committed) {
+            (None, None) => {}
+            (Some(s), Some(c)) if s == c => {}
+            (Some(s), c) if s > c.unwrap_or(0) || c.is_none() => bail!(
+                "partition {p} is sealed up to offset {s}, but group `{STAGE_GROUP}` has committed {}: the group was reset, or \
+                 `{ARTEFACTS}` made anew. Set the group's offset of this partition to {s}, or start with a new bus and a new data \
+                 directory",
+                c.map_or("nothing".into(), |c| c.to_string())
+            ),
+            (s, c) => bail!(
+                "group `{STAGE_GROUP}` has committed offset {} of partition {p}, but the seals end at {}, and no file is named for \
+                 what lies between. Something else than `etl stage` moved the group: set its offset of this partition back to {}",
+                c.unwrap_or_default(),
+                s.map_or("nothing".into(), |s| s.to_string()),
+                s.unwrap_or_default()
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Running maximum of append times of a partition: that of its latest seal of any archive.
+pub fn max_time(seals: &Seals, partition: u32) -> i64 {
+    let of_partition = seals.iter().filter(|(key, _)| key.topic == ARTEFACTS && key.partition == partition);
+    of_partition.map(|(_, seal)| seal.max_time).max().unwrap_or(i64::MIN)
+}
+
+/// Makes the folder of a segment, durably; one that is there may have been made by a process that died before it synced.
+pub fn make_day_dir(data: &DataDir, segment: &Path) -> Result<()> {
+    let missing = |path: &Path| format!("cannot make {}", path.display());
+    let Some(day) = segment.parent() else { return Ok(()) };
+    std::fs::create_dir_all(day).with_context(|| missing(day))?;
+    if let Some(set) = day.parent() {
+        sync_dir(set)?;
+    }
+    Ok(sync_dir(data.root())?)
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    let failed = || format!("cannot read {}", path.display());
+    let mut file = std::fs::File::open(path).with_context(failed)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer).with_context(failed)? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            n => digest.update(&buffer[..n]),
+        }
+    }
+}
