@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavi
 
 use super::catalog::{Topic, no_partition};
 use super::fault::fault;
-use super::{headers, wal};
+use super::headers;
 use crate::clock::Clock;
 use crate::{Output, Receipt, Result};
 
@@ -16,7 +16,6 @@ pub(super) fn append(connection: &mut Connection, outputs: &[Output], clock: &Cl
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fault)?;
     let receipt = insert(&tx, outputs, clock)?;
     tx.commit().map_err(&fault)?;
-    wal::bound(connection);
     Ok(receipt)
 }
 

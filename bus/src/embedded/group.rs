@@ -45,7 +45,10 @@ fn enter(connection: &mut Connection, group: &str, instance: &str, topics: &[&st
         tx.query_row(sql, [group, instance], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).map_err(&fault)?;
     tx.execute("DELETE FROM owners WHERE grp = ?1", [id]).map_err(&fault)?;
     let mut owned = Vec::new();
-    for name in topics {
+    for (n, name) in topics.iter().enumerate() {
+        if topics[..n].contains(name) {
+            continue;
+        }
         let topic = Topic::find(&tx, name)?;
         for number in 0..topic.partitions {
             let place = Place { id: topic.partition(&tx, number)?, topic: (*name).into(), number };

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::signal::nap;
 use crate::{Error, Result};
 
 /// Longest file name that every file system takes, bytes.
@@ -38,7 +39,7 @@ pub(super) fn hold(folder: &Path, group: &str, instance: &str) -> Result<Held> {
             }
             Err(TryLockError::Error(e)) => return Err(io(e)),
             Err(TryLockError::WouldBlock) if last => break,
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => nap(Duration::from_millis(5)),
         }
     }
     Err(Error::Busy { group: group.into(), holder: text(&mut file).map_err(io)? })
@@ -98,7 +99,7 @@ fn text(file: &mut File) -> std::io::Result<String> {
         if !text.trim().is_empty() {
             return Ok(text.trim().to_owned());
         }
-        std::thread::sleep(Duration::from_millis(5));
+        nap(Duration::from_millis(5));
     }
     Ok("a process that has not given its name".into())
 }

@@ -21,6 +21,7 @@ mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -48,6 +49,8 @@ struct Inner {
     /// Wakes readers of this process at once; those of other processes look at the file's version.
     signal: signal::Signal,
     upkeep: Mutex<upkeep::State>,
+    /// Size of the write-ahead log when a commit last tried to cut it back.
+    wal_tried: AtomicU64,
 }
 
 impl Log {
@@ -61,6 +64,7 @@ impl Log {
             idle: Mutex::new(vec![opened.connection]),
             signal: signal::Signal::default(),
             upkeep: Mutex::default(),
+            wal_tried: AtomicU64::new(0),
         })))
     }
 
@@ -121,7 +125,11 @@ impl Log {
 
     pub(crate) fn append(&self, outputs: &[Output]) -> Result<Receipt> {
         crate::limits::check(outputs)?;
-        let receipt = self.with(|c| append::append(c, outputs, &self.0.clock))?;
+        let receipt = self.with(|c| {
+            let receipt = append::append(c, outputs, &self.0.clock)?;
+            wal::bound(c, &self.0.wal_tried);
+            Ok(receipt)
+        })?;
         self.0.signal.raise();
         Ok(receipt)
     }

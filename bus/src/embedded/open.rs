@@ -10,11 +10,14 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::fault::{explain, fault};
 use super::schema::{APPLICATION, TABLES, VERSION};
+use super::signal::nap;
 use super::{lock, wal};
 use crate::{Error, Result};
 
 /// How long a connection waits for another one's transaction. Ours take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two looks whether it is over.
+const NAP: Duration = Duration::from_millis(2);
 
 pub(super) struct Opened {
     pub path: PathBuf,
@@ -70,19 +73,21 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
 fn raw(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, e))?;
-    // SQLite's own waiting sleeps up to 100 ms at a time and so starves beside a busy writer.
-    let nap = Duration::from_millis(2);
-    let tries = i32::try_from(PATIENCE.as_millis() / nap.as_millis()).unwrap_or(i32::MAX);
-    connection
-        .busy_handler(Some(move |n| {
-            std::thread::sleep(nap);
-            n < tries
-        }))
-        .map_err(fault(&connection))?;
+    be_patient(&mut connection, PATIENCE).map_err(fault(&connection))?;
     connection.set_prepared_statement_cache_capacity(256);
     // Statement journals need no file.
     connection.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault(&connection))?;
     Ok(connection)
+}
+
+/// Lets a connection wait for others. SQLite's own way sleeps up to 100 ms at a time and so starves beside a busy
+/// writer.
+pub(super) fn be_patient(connection: &mut Connection, time: Duration) -> rusqlite::Result<()> {
+    let naps = i32::try_from(time.as_millis() / NAP.as_millis()).unwrap_or(i32::MAX);
+    connection.busy_handler(Some(move |n| {
+        nap(NAP);
+        n < naps
+    }))
 }
 
 /// False when the file is new and empty; an error when it is somebody else's.

@@ -1,4 +1,4 @@
-//! A counter that threads of one process can wait on.
+//! Waiting: on a counter that threads of one process share, and for what other processes do.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,4 +27,10 @@ impl Signal {
         let waited = self.raised.wait_timeout_while(guard, time, |count| *count == seen);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// A short pause before looking again at what another process holds.
+#[expect(clippy::disallowed_methods, reason = "a lock of another process offers nothing to wait on")]
+pub(super) fn nap(time: Duration) {
+    std::thread::sleep(time);
 }

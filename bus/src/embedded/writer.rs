@@ -29,7 +29,7 @@ impl Writer {
             e => e,
         })?;
         self.log.0.signal.raise();
-        wal::bound(&self.connection);
+        wal::bound(&mut self.connection, &self.log.0.wal_tried);
         Ok(receipt)
     }
 

@@ -92,6 +92,7 @@ pub fn killed_at_every_step_of_a_publish<G: Ground>() {
     assert!(kills > 20, "only {kills} steps were found to kill at");
 }
 
+#[expect(clippy::disallowed_methods, reason = "to be killed at any moment is what this is about")]
 pub fn killed_at_random<G: Ground>() {
     let ground = G::fresh();
     let bus = ground.open();
