@@ -2,9 +2,13 @@
 
 use std::borrow::Cow;
 
-/// An attribute's value with its entities decoded.
-pub(crate) fn decoded(raw: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'&', raw.as_bytes()).is_none() { Cow::Borrowed(raw) } else { htmlize::unescape_attribute(raw) }
+/// An attribute's value with its entities decoded; NUL becomes U+FFFD, as the tokeniser of browsers makes it.
+pub(crate) fn decoded(raw: Cow<'_, str>) -> Cow<'_, str> {
+    if memchr::memchr2(b'&', b'\0', raw.as_bytes()).is_none() {
+        return raw;
+    }
+    let raw = if raw.contains('\0') { Cow::Owned(raw.replace('\0', "\u{FFFD}")) } else { raw };
+    htmlize::unescape_attribute(raw)
 }
 
 /// At most `bytes` bytes of a text, cut between characters.

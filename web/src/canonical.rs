@@ -17,7 +17,7 @@ pub(crate) const MAX_BYTES: usize = 2_048;
 pub(crate) const MAX_INPUT_BYTES: usize = 16 * 1024;
 
 /// Longest host name, in bytes (RFC 1035, section 2.3.4, without the root's dot).
-const MAX_HOST_BYTES: usize = 253;
+pub(crate) const MAX_HOST_BYTES: usize = 253;
 
 /// A canonical URL with its host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,6 +11,7 @@ mod prescan;
 mod attribute;
 mod collector;
 mod links;
+mod page;
 
 pub use canonical::{Canonical, Invalid, canonicalise, resolve};
 pub use charset::{decode, sniff};

@@ -4,12 +4,18 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
+use lol_html::errors::RewritingError;
 use lol_html::html_content::{Element, TextChunk, TextType};
-use lol_html::{AsciiCompatibleEncoding, ElementContentHandlers, HandlerResult, HtmlRewriter, Selector, Settings};
+use lol_html::{ElementContentHandlers, HandlerResult, HtmlRewriter, MemorySettings, Selector, Settings};
 use url::Url;
 
-use crate::collector::Collector;
-use crate::{Canonical, charset};
+use crate::Canonical;
+use crate::collector::{Collector, Seen};
+use crate::page::Page;
+
+/// Most memory that the parser may take for elements that are open and for attributes of one tag. Some 200,000 open
+/// elements; a page beyond it has the links before that place.
+const PARSER_MEMORY: usize = 32 << 20;
 
 /// What kind of reference a link is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +67,7 @@ pub struct Link {
 /// Address of the page; `<base href>` changes what references are resolved against.
 pub type Base = Url;
 
-/// What is wanted besides the links.
+/// What is wanted of a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extraction {
     /// Links in document order, duplicates included.
@@ -70,86 +76,113 @@ pub struct Extraction {
     pub nofollow: bool,
     /// `<meta name=robots content=noindex>` (or none).
     pub noindex: bool,
+    /// The page has more than is taken: over 100,000 links, 32 MiB of URLs, or more open elements than the parser holds.
+    pub truncated: bool,
 }
 
-/// Links of a page. `anchors` asks for link texts, which cost time. Never fails: what cannot be parsed has no links.
+/// Links of a page. `anchors` asks for link texts, which cost time, and changes nothing else. Never fails: what cannot be
+/// parsed has no links.
+///
+/// The page is seen as by a browser without scripting: links in `<noscript>` count; those in comments, in the text of
+/// scripts, styles, text areas, `<iframe>` and `<noframes>`, and in a `<template>` (but for shadow trees) do not. Taken are
+/// `href` of `a` (`xlink:href` too), `area` and `link`, `src` of `img`, `script`, `iframe` and `frame`, `srcset` of `img`
+/// and `source`, `action` of `form`, and the URL of a meta refresh. `<base href>` holds for what follows it. Queries are
+/// escaped in the page's own encoding.
+///
+/// Elements without an end, damage and nesting of any depth are no obstacle; memory is bounded whatever the page
+/// ([`Extraction::truncated`]).
+///
+/// ```
+/// let base = "https://example.org/docs/".parse().unwrap();
+/// let page = web::extract(b"<a href='../about?a=1&amp;b=2#team'>About <b>us</b></a>", None, &base, true);
+/// assert_eq!(page.links[0].url.as_str(), "https://example.org/about?a=1&b=2");
+/// assert_eq!(page.links[0].anchor.as_deref(), Some("About us"));
+/// ```
 pub fn extract(body: &[u8], content_type: Option<&str>, base: &Base, anchors: bool) -> Extraction {
-    let encoding = charset::encoding(body, content_type);
-    let (text, encoding) = match AsciiCompatibleEncoding::new(encoding) {
-        Some(parsed) => (Cow::Borrowed(body), parsed),
-        None => match encoding.decode_with_bom_removal(body).0 {
-            Cow::Borrowed(text) => (Cow::Borrowed(text.as_bytes()), AsciiCompatibleEncoding::utf_8()),
-            Cow::Owned(text) => (Cow::Owned(text.into_bytes()), AsciiCompatibleEncoding::utf_8()),
-        },
-    };
-    let collector = RefCell::new(Collector::new(base, encoding.into(), anchors));
-    // an error ends the parsing; what was found before it counts
-    let _ = run(&text, settings(&collector, encoding, anchors));
-    collector.into_inner().finish()
+    let mut page = Page::new(body, content_type);
+    page.open_noscript(false);
+    if let Some(extraction) = parse(&page, base, anchors) {
+        return extraction;
+    }
+    page.open_noscript(true);
+    parse(&page, base, anchors).unwrap_or_default()
 }
 
-fn run(text: &[u8], settings: Settings<'_, '_>) -> Result<(), lol_html::errors::RewritingError> {
+/// Goes through the page once; `None` where it has a `<noscript>` that was not opened.
+fn parse(page: &Page<'_>, base: &Base, anchors: bool) -> Option<Extraction> {
+    let collector = RefCell::new(Collector::new(page, base, anchors));
+    let ended = run(page.bytes(), settings(page, &collector, anchors));
+    let mut extraction = collector.into_inner().finish()?;
+    // what was found before an error counts
+    extraction.truncated |= ended.is_err();
+    Some(extraction)
+}
+
+fn run(bytes: &[u8], settings: Settings<'_, '_>) -> Result<(), RewritingError> {
     let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| ());
-    rewriter.write(text)?;
+    // whole, so that nothing but the tail is copied and places in it are places in the page
+    rewriter.write(bytes)?;
     rewriter.end()
 }
 
-type Handle = fn(&mut Collector, &mut Element<'_, '_>);
-
 /// What is looked at, parsed once.
-static SELECTORS: LazyLock<Vec<(Selector, Handle)>> = LazyLock::new(|| {
-    let handles: [(&str, Handle); 10] = [
-        ("a", Collector::a),
-        ("area", Collector::area),
-        ("img", Collector::img),
-        ("source", Collector::source),
-        ("script[src]", Collector::script),
-        ("iframe[src], frame[src]", Collector::frame),
-        ("link[href]", Collector::link),
-        ("form[action]", Collector::form),
-        ("meta", Collector::meta),
-        ("base[href]", Collector::base),
-    ];
-    handles.into_iter().filter_map(|(selector, handle)| Some((selector.parse().ok()?, handle))).collect()
+static SELECTORS: LazyLock<Vec<(Selector, Seen)>> = LazyLock::new(|| {
+    parsed(&[
+        ("a", Seen::A),
+        ("area", Seen::Area),
+        ("img", Seen::Img),
+        ("source", Seen::Source),
+        ("script", Seen::Script),
+        ("iframe, frame", Seen::Frame),
+        ("link", Seen::Link),
+        ("form", Seen::Form),
+        ("meta", Seen::Meta),
+        ("base[href]", Seen::Base),
+        ("template", Seen::Template),
+        ("noscript", Seen::Noscript),
+    ])
 });
 
-/// Where the text of links is: elements that part words, and the links themselves.
-static TEXTS: LazyLock<Option<[Selector; 2]>> = LazyLock::new(|| {
-    let breaks = "a br, a p, a div, a li, a tr, a td, a th, a dt, a dd, a h1, a h2, a h3, a h4, a h5, a h6";
-    Some([breaks.parse().ok()?, "a".parse().ok()?])
+/// What is looked at besides for the texts of links.
+static WITHIN_LINKS: LazyLock<Vec<(Selector, Seen)>> = LazyLock::new(|| {
+    let parts = "a br, a p, a div, a li, a tr, a td, a th, a dt, a dd, a h1, a h2, a h3, a h4, a h5, a h6";
+    parsed(&[(parts, Seen::Part), ("a img", Seen::Alt)])
 });
 
-fn settings<'c>(
-    collector: &'c RefCell<Collector>,
-    encoding: AsciiCompatibleEncoding,
-    anchors: bool,
-) -> Settings<'c, 'static> {
-    let mut settings =
-        Settings::new().with_encoding(encoding).with_strict(false).with_adjust_charset_on_meta_tag(false);
-    for (selector, handle) in SELECTORS.iter() {
+/// Where the texts of links are.
+static LINK_TEXT: LazyLock<Option<Selector>> = LazyLock::new(|| "a".parse().ok());
+
+fn parsed(selectors: &[(&str, Seen)]) -> Vec<(Selector, Seen)> {
+    // they are constants, and a test sees that each finds its elements
+    selectors.iter().filter_map(|(selector, seen)| Some((selector.parse().ok()?, *seen))).collect()
+}
+
+fn settings<'c>(page: &Page<'_>, collector: &'c RefCell<Collector<'_>>, anchors: bool) -> Settings<'c, 'static> {
+    let mut settings = Settings::new()
+        .with_encoding(page.encoding())
+        .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(PARSER_MEMORY))
+        .with_strict(false)
+        .with_adjust_charset_on_meta_tag(false);
+    let within_links = if anchors { WITHIN_LINKS.as_slice() } else { &[] };
+    for (selector, seen) in SELECTORS.iter().chain(within_links) {
         let handler = move |element: &mut Element<'_, '_>| -> HandlerResult {
-            handle(&mut collector.borrow_mut(), element);
-            Ok(())
+            Ok(collector.borrow_mut().element(*seen, element)?)
         };
         settings = settings.append_element_content_handler((
             Cow::Borrowed(selector),
             ElementContentHandlers::default().element(handler),
         ));
     }
-    if let Some([breaks, link]) = TEXTS.as_ref().filter(|_| anchors) {
-        let part = move |_: &mut Element<'_, '_>| -> HandlerResult {
-            collector.borrow_mut().anchor_text(" ");
-            Ok(())
-        };
-        let text = move |chunk: &mut TextChunk<'_>| -> HandlerResult {
+    if let Some(selector) = LINK_TEXT.as_ref().filter(|_| anchors) {
+        let handler = move |chunk: &mut TextChunk<'_>| -> HandlerResult {
+            // not the text of a script or style
             if matches!(chunk.text_type(), TextType::Data | TextType::RCData) {
                 collector.borrow_mut().anchor_text(chunk.as_str());
             }
             Ok(())
         };
         settings = settings
-            .append_element_content_handler((Cow::Borrowed(breaks), ElementContentHandlers::default().element(part)))
-            .append_element_content_handler((Cow::Borrowed(link), ElementContentHandlers::default().text(text)));
+            .append_element_content_handler((Cow::Borrowed(selector), ElementContentHandlers::default().text(handler)));
     }
     settings
 }

@@ -5,7 +5,7 @@
 
 use url::Url;
 
-use crate::canonical::{Canonical, Invalid, MAX_INPUT_BYTES, scheme};
+use crate::canonical::{Canonical, Invalid, MAX_HOST_BYTES, MAX_INPUT_BYTES, scheme};
 
 /// Resolves the references of one page.
 ///
@@ -101,22 +101,10 @@ impl Page {
 
     /// The short way; `None` is "take the long one".
     fn resolve_plain(&self, reference: &str) -> Option<Result<Canonical, Invalid>> {
-        let bytes = reference.as_bytes();
-        let end = bytes.iter().position(|&byte| CLASS[usize::from(byte)] & PATH == 0).unwrap_or(bytes.len());
-        let (path, rest) = reference.split_at(end);
-        let query = match rest.as_bytes().first() {
-            None | Some(b'#') => None,
-            Some(b'?') => {
-                let query = &rest[1..];
-                let end = query.bytes().position(|byte| CLASS[usize::from(byte)] & QUERY == 0);
-                match end {
-                    None => Some(query),
-                    Some(end) if query.as_bytes()[end] == b'#' => Some(&query[..end]),
-                    Some(_) => return None,
-                }
-            }
-            Some(_) => return None,
-        };
+        if let Some((scheme, rest)) = reference.split_once("://") {
+            return absolute(scheme, rest);
+        }
+        let (path, query) = plain_parts(reference)?;
         // the parser takes a segment `a:` for a drive, which `..` does not leave
         if path.starts_with("//") || self.drive && path.contains("..") {
             return None;
@@ -136,26 +124,90 @@ impl Page {
             text.push_str(&base[..self.folder]);
             push_segments(path, self.origin, &mut text);
         }
-        if let Some(query) = query.filter(|query| !query.is_empty()) {
-            text.push('?');
-            text.push_str(query);
-        }
+        push_query(query, &mut text);
         Some(Canonical::new(text, self.url.host_range()))
+    }
+}
+
+/// The short way for an absolute URL whose host is a plain name in lower case, without a port.
+fn absolute(scheme: &str, rest: &str) -> Option<Result<Canonical, Invalid>> {
+    if scheme != "http" && scheme != "https" {
+        return None;
+    }
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let (host, rest) = rest.split_at(end);
+    let (path, query) = plain_parts(rest)?;
+    if !is_plain_host(host) {
+        return None;
+    }
+    let start = scheme.len() + "://".len();
+    let origin = start + host.len();
+    let mut text = String::with_capacity(origin + rest.len() + 1);
+    text.push_str(scheme);
+    text.push_str("://");
+    text.push_str(host);
+    text.push('/');
+    push_segments(path.strip_prefix('/').unwrap_or_default(), origin, &mut text);
+    push_query(query, &mut text);
+    Some(Canonical::new(text, start..origin))
+}
+
+/// A name of labels of lower-case letters and digits, that is neither a number nor needs IDNA.
+fn is_plain_host(host: &str) -> bool {
+    let plain = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with("xn--")
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    // a last label that begins with a digit may be (part of) an IPv4 address
+    host.len() <= MAX_HOST_BYTES && last.starts_with(|c: char| c.is_ascii_lowercase()) && host.split('.').all(plain)
+}
+
+/// Path and query of a reference in which nothing is to be escaped or decoded, without its fragment.
+fn plain_parts(reference: &str) -> Option<(&str, Option<&str>)> {
+    let of = |class: u8| move |byte: u8| CLASS[usize::from(byte)] & class == 0;
+    let end = reference.bytes().position(of(PATH)).unwrap_or(reference.len());
+    let (path, rest) = reference.split_at(end);
+    if rest.is_empty() || rest.starts_with('#') {
+        return Some((path, None));
+    }
+    let query = rest.strip_prefix('?')?;
+    let end = query.bytes().position(of(QUERY)).unwrap_or(query.len());
+    (end == query.len() || query.as_bytes()[end] == b'#').then(|| (path, Some(&query[..end])))
+}
+
+/// An empty query is none.
+fn push_query(query: Option<&str>, text: &mut String) {
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        text.push('?');
+        text.push_str(query);
     }
 }
 
 /// Appends a path to a text that ends with `/`, dot segments resolved; `origin` is where the text's path begins.
 fn push_segments(path: &str, origin: usize, text: &mut String) {
-    let mut segments = path.split('/').peekable();
+    let mut rest = path;
+    // leading dot segments are the common case, others are rare
+    while let Some(after) = rest.strip_prefix('.') {
+        if let Some(after) = after.strip_prefix('/') {
+            rest = after;
+        } else if let Some(after) = after.strip_prefix("./") {
+            pop_segment(origin, text);
+            rest = after;
+        } else {
+            break;
+        }
+    }
+    if !rest.starts_with('.') && memchr::memmem::find(rest.as_bytes(), b"/.").is_none() {
+        text.push_str(rest);
+        return;
+    }
+    let mut segments = rest.split('/').peekable();
     while let Some(segment) = segments.next() {
         match segment {
             "." => {}
-            ".." => {
-                let parent = text[..text.len() - 1].rfind('/').unwrap_or(0);
-                if parent >= origin {
-                    text.truncate(parent + 1);
-                }
-            }
+            ".." => pop_segment(origin, text),
             _ => {
                 text.push_str(segment);
                 if segments.peek().is_some() {
@@ -163,6 +215,14 @@ fn push_segments(path: &str, origin: usize, text: &mut String) {
                 }
             }
         }
+    }
+}
+
+/// Drops the last segment of a text that ends with `/`; the root stays.
+fn pop_segment(origin: usize, text: &mut String) {
+    let path = &text.as_bytes()[origin..text.len() - 1];
+    if let Some(parent) = memchr::memrchr(b'/', path) {
+        text.truncate(origin + parent + 1);
     }
 }
 

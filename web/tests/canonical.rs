@@ -172,6 +172,14 @@ fn references_resolve_against_their_page() {
         ("\\d", "http://example.org/d"),
         ("\\\\other.example\\d", "http://other.example/d"),
         ("https://other.example/d", "https://other.example/d"),
+        ("https://other.example", "https://other.example/"),
+        ("https://other.example?a#b", "https://other.example/?a"),
+        ("https://other.example/a/../../b/.", "https://other.example/b/"),
+        ("https://Other.example/d", "https://other.example/d"),
+        ("https://other.example:443/d", "https://other.example/d"),
+        ("https://other.example./d", "https://other.example/d"),
+        ("HTTPS://other.example/d", "https://other.example/d"),
+        ("https://1.2/d", "https://1.0.0.2/d"),
         ("http:d", "http://example.org/a/b/d"),
         ("  d\n", "http://example.org/a/b/d"),
         ("d e", "http://example.org/a/b/d%20e"),
@@ -209,6 +217,8 @@ fn odd_reference() -> impl Strategy<Value = String> {
         4 => "[a-z./?#]{0,16}",
         2 => "(\\.\\./){0,3}[a-zA-Z0-9_.~-]{0,8}(/[a-z.%]{0,4}){0,3}(\\?[a-z=&;:'%]{0,8})?(#.{0,4})?",
         2 => "[a-zA-Z0-9/.%\\\\?#:@!$&'()*+,;=~_ \t\né|{}^`\"<>-]{0,24}",
+        2 => "https?://[a-z0-9.-]{0,8}(:[0-9]{0,3})?[a-z./?#]{0,8}",
+        1 => "https?://(www\\.example\\.org|a|xn--a|1\\.2|0x1|a\\.0x1|a-\\.b|a\\.b1)[a-z./?#:@]{0,8}",
         1 => ".{0,16}",
     ]
 }
