@@ -1,6 +1,7 @@
 //! Exit codes, the one line that an error is, panics, and a standard output that goes away.
 
 use std::fs::OpenOptions;
+use std::io::Read;
 use std::process::Stdio;
 
 use crate::{Ended, Place, Running};
@@ -61,13 +62,11 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     for way in [["lines", "1000000"].as_slice(), &["lines", "1000000", "--println"]] {
         let mut running = Running::start(&mut Place::new().command(way));
         assert_eq!(running.line(), "0");
-        let Running { child, lines } = &mut running;
         // Closes the pipe: the child's next write fails.
-        let nothing = std::mem::replace(lines, empty_lines());
-        drop(nothing);
-        assert_eq!(child.wait().unwrap().code(), Some(0));
+        drop(std::mem::replace(&mut running.lines, empty_lines()));
+        assert_eq!(running.code(), 0);
         let mut told = String::new();
-        std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut told).unwrap();
+        running.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
         assert_eq!(told, "");
     }
 }

@@ -13,6 +13,7 @@ mod signals;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -105,8 +106,16 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
+    /// Its exit code; a run that goes on for a minute hangs.
     fn code(&mut self) -> i32 {
-        self.child.wait().unwrap().code().expect("ended by its own exit, not by the signal")
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().expect("ended by its own exit, not by the signal");
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it goes on");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
 }
 
