@@ -1,0 +1,168 @@
+//! `mine links`: the graph of archived pages, who is linked most and best, and which links are broken.
+
+mod addresses;
+mod broken;
+mod components;
+mod gather;
+mod graph;
+mod hits;
+mod hosts;
+mod pagerank;
+mod resolve;
+mod sections;
+mod sum;
+mod tables;
+
+use anyhow::Result;
+use archive::DataSet;
+use clap::{Args, FromArgMatches};
+
+use crate::findings::{Findings, Table};
+use crate::miner::ColumnKind::{Float, Int, Text};
+use crate::miner::{Miner, Params, TableSpec, column, nullable};
+use crate::source::Source;
+use gather::Gathered;
+use graph::Csr;
+use hits::Scores;
+use pagerank::Ranks;
+
+/// The miner.
+pub const MINER: Miner = Miner {
+    name: "links",
+    about: "Link graph: degrees, PageRank, hubs and authorities, components, hosts, broken links",
+    help: "\
+Input: `pages`, `links` and `artefacts` (status and error; bodies are not read). Nodes are the archived pages, each \
+URL's newest fetch with status 200 and HTML over the span. Edges are the distinct `a` links between different pages, \
+with redirects followed (at most 20) to the page at which they end.
+
+Method: PageRank after Page et al. 1998 by power iteration, rank of pages without links spread evenly, until the L1 \
+distance of two rounds is at most --tolerance; the ranks sum to 1. Hubs and authorities after Kleinberg 1999, vectors \
+of Euclidean length 1. Strongly connected components after Tarjan 1972, weakly connected ones by union-find; both are \
+numbered from 0 in the order of their smallest URL. A link (a, img, script, iframe, link) is broken when the newest \
+answer of its target, after redirects, is a status of 400 or more or a failure; targets that robots.txt or the address \
+check forbade were not asked for and do not count.
+
+Memory: about 300 bytes a page, 150 a linked URL that is no page, 16 an edge.",
+    inputs: &[DataSet::Pages, DataSet::Links, DataSet::Artefacts],
+    tables: TABLES,
+    flags: Flags::augment_args,
+    mine,
+};
+
+const TABLES: &[TableSpec] = &[
+    TableSpec {
+        name: "pages",
+        doc: "an archived page, highest PageRank first",
+        columns: &[
+            column("url", Text, "canonical URL"),
+            column("host", Text, "host, with a port that is not the default"),
+            column("in_degree", Int, "pages that link to it"),
+            column("out_degree", Int, "pages that it links to"),
+            column("pagerank", Float, "PageRank; the sum over all pages is 1"),
+            column("hub", Float, "hub score; the sum of squares is 1"),
+            column("authority", Float, "authority score; the sum of squares is 1"),
+            column("scc", Int, "number of its strongly connected component"),
+            column("wcc", Int, "number of its weakly connected component"),
+        ],
+    },
+    TableSpec {
+        name: "hosts",
+        doc: "a host with pages, most pages first",
+        columns: &[
+            column("host", Text, "host, with a port that is not the default"),
+            column("pages", Int, "archived pages"),
+            column("in_links", Int, "edges of the page graph that end on the host"),
+            column("out_links", Int, "edges of the page graph that start on the host"),
+            column("external", Int, "distinct a links (page, URL) to other hosts, archived or not"),
+        ],
+    },
+    TableSpec {
+        name: "broken",
+        doc: "a broken link, by page and target",
+        columns: &[
+            column("src", Text, "page that holds the link"),
+            column("dst", Text, "URL as linked"),
+            nullable("status", Int, "HTTP status at the end of its redirects; null without a response"),
+            nullable("error", Text, "class of failure; null with a response"),
+            nullable("anchor", Text, "text of the link"),
+        ],
+    },
+];
+
+/// Own flags.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Links")]
+struct Flags {
+    /// Damping factor of PageRank: the probability to follow a link, at least 0 and below 1
+    #[arg(long, value_name = "D", default_value_t = 0.85, value_parser = damping)]
+    damping: f64,
+    /// L1 distance of two rounds of PageRank at which it is done, more than 0
+    #[arg(long, value_name = "T", default_value_t = 1e-10, value_parser = tolerance)]
+    tolerance: f64,
+}
+
+fn damping(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|d| (0.0..1.0).contains(d));
+    value.ok_or_else(|| "it is a number of at least 0 and below 1".to_owned())
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|t: &f64| *t > 0.0 && t.is_finite());
+    value.ok_or_else(|| "it is a number above 0, such as 1e-10".to_owned())
+}
+
+/// The page graph with all that is computed on it.
+struct Graph {
+    outgoing: Csr,
+    incoming: Csr,
+    ranks: Ranks,
+    scores: Scores,
+    strong: Vec<u32>,
+    weak: Vec<u32>,
+}
+
+fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
+    let flags = Flags::from_arg_matches(params.flags)?;
+    let gathered = gather::gather(source)?;
+    let graph = analyse(source, &gathered, &flags)?;
+    let broken = broken::broken(source, &gathered)?;
+    let hosts = hosts::hosts(&gathered, &graph.outgoing, &graph.incoming);
+    let order = tables::order(&graph);
+    let titles = sections::titles(source, &gathered, &order)?;
+    let mut findings = sections::describe(&sections::Seen {
+        gathered: &gathered,
+        graph: &graph,
+        hosts: &hosts,
+        broken: &broken,
+        order: &order,
+        titles: &titles,
+        rows: params.rows,
+    });
+    let frames =
+        [tables::pages(&gathered, &graph, &order)?, tables::hosts(&hosts)?, tables::broken(&gathered, &broken)?];
+    for (spec, frame) in TABLES.iter().zip(frames) {
+        findings.tables.push(Table::new(spec, frame)?);
+    }
+    Ok(findings)
+}
+
+fn analyse(source: &Source, gathered: &Gathered, flags: &Flags) -> Result<Graph> {
+    let outgoing = Csr::new(gathered.pages.len(), gathered.edges());
+    let incoming = outgoing.reversed();
+    let degrees: Vec<u32> = (0..outgoing.nodes()).map(|v| outgoing.degree(v) as u32).collect();
+    let go_on = || source.go_on();
+    let ranks = pagerank::pagerank(&incoming, &degrees, flags.damping, flags.tolerance, go_on)?;
+    let scores = hits::hits(&outgoing, &incoming, flags.tolerance, go_on)?;
+    for (what, distance, rounds) in
+        [("PageRank", ranks.distance, ranks.rounds), ("hubs and authorities", scores.distance, scores.rounds)]
+    {
+        if distance > flags.tolerance {
+            tracing::warn!(
+                "{what}: not within --tolerance after {rounds} rounds; the last two differ by {distance:.1e}"
+            );
+        }
+    }
+    let strong = components::strong(&outgoing);
+    let weak = components::weak(&outgoing);
+    Ok(Graph { outgoing, incoming, ranks, scores, strong, weak })
+}

@@ -1,0 +1,133 @@
+//! Where a miner reads: which segments over which days, in batches, with a bound on memory.
+//!
+//! A miner sees rows of a data set, never files. A second kind of source (a database) will stand beside the archive
+//! behind the same three questions: which span, which rows are each URL's newest, and the rows themselves in batches.
+
+mod batch;
+mod budget;
+mod newest;
+mod scan;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Result, bail};
+use archive::{Catalogue, DataDir, DataSet, Segment, Span};
+use program::Shutdown;
+
+pub use batch::{Batch, record_key};
+use budget::Budget;
+pub use newest::Newest;
+use scan::Task;
+
+use crate::options::Options;
+
+/// The command was asked to end before it was done; exit code 130.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; nothing was written")]
+pub struct Interrupted;
+
+/// Data sets over a span of days.
+#[derive(Debug)]
+pub struct Source {
+    root: PathBuf,
+    span: Span,
+    segments: BTreeMap<DataSet, Vec<Segment>>,
+    tasks: BTreeMap<DataSet, Vec<Task>>,
+    read: Mutex<BTreeSet<DataSet>>,
+    threads: usize,
+    budget: Budget,
+    shutdown: Shutdown,
+}
+
+impl Source {
+    /// Opens the archive: reads its directory and the footers of the segments of the data sets that are needed.
+    pub fn open(options: &Options, needed: &[DataSet], shutdown: Shutdown) -> Result<Source> {
+        let data = DataDir::new(&options.source);
+        let catalogue = Catalogue::read(&data)?;
+        let span = span(&catalogue, data.root(), options)?;
+        let mut segments = BTreeMap::new();
+        let mut tasks = BTreeMap::new();
+        for &set in needed {
+            let found = checked(&catalogue, set, span)?;
+            tasks.insert(set, scan::tasks(set, &found)?);
+            segments.insert(set, found);
+        }
+        Ok(Source {
+            root: options.source.clone(),
+            span,
+            segments,
+            tasks,
+            read: Mutex::new(BTreeSet::new()),
+            threads: options.threads,
+            budget: Budget::new(options.memory),
+            shutdown,
+        })
+    }
+
+    /// The days.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Segments that were read so far, in order, with their rows.
+    pub fn inputs(&self) -> Vec<(&Segment, u64)> {
+        let read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let rows = |set, path: &Path| self.tasks[set].iter().filter(|t| t.path == path).map(|t| t.rows as u64).sum();
+        read.iter().flat_map(|set| self.segments[set].iter().map(move |s| (s, rows(set, &s.path)))).collect()
+    }
+
+    /// Folder that paths of inputs are relative to.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Ends the work when the user asked for it; long computations call it now and then.
+    pub fn go_on(&self) -> Result<()> {
+        if self.shutdown.requested() {
+            bail!(Interrupted);
+        }
+        self.budget.check()
+    }
+}
+
+/// The days asked for, cut to those that the archive has; says how to get an archive when there is none.
+fn span(catalogue: &Catalogue, root: &Path, options: &Options) -> Result<Span> {
+    let days = |set| catalogue.days.iter().filter(move |(_, sets)| sets.contains_key(&set)).map(|(day, _)| *day);
+    let (Some(first), Some(last)) = (days(DataSet::Pages).min(), days(DataSet::Pages).max()) else {
+        let root = root.display();
+        if days(DataSet::Artefacts).next().is_some() {
+            bail!("the archive at {root} has fetches but no pages yet: run `etl extract --data {root}` first");
+        }
+        bail!(
+            "there is no archive at {root}; to get one: `spider crawl URL --pages 100 --data {root}`, then `etl stage \
+             --once --data {root}`, then `etl extract --data {root}`"
+        );
+    };
+    let (from, to) = (options.from.unwrap_or(first).max(first), options.to.unwrap_or(last).min(last));
+    if !days(DataSet::Pages).any(|day| from <= day && day <= to) {
+        bail!("no pages in the days asked for; the archive at {} has pages from {first} to {last}", root.display());
+    }
+    Ok(Span::new(from, to))
+}
+
+/// Segments of a data set over the span: refused when they overlap, with a warning when extraction is behind.
+fn checked(catalogue: &Catalogue, set: DataSet, span: Span) -> Result<Vec<Segment>> {
+    let (from, to) = (Some(span.from()), Some(span.to()));
+    if set != DataSet::Artefacts {
+        let behind = catalogue.uncovered(DataSet::Artefacts, set, from, to).len();
+        if behind > 0 {
+            tracing::warn!(
+                "{behind} segments are not extracted to {} yet and do not count: run `etl extract`",
+                set.name()
+            );
+        }
+    }
+    let found: Vec<Segment> = catalogue.segments(set, from, to).into_iter().cloned().collect();
+    let within = |path: &Path| found.iter().any(|segment| segment.path == path);
+    if let Some(overlap) = catalogue.overlaps(set).iter().find(|overlap| within(&overlap.a) || within(&overlap.b)) {
+        bail!("{} and {} share records; one of them must go first", overlap.a.display(), overlap.b.display());
+    }
+    Ok(found)
+}

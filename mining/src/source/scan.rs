@@ -1,0 +1,156 @@
+//! Reading a data set: row groups go to as many threads as there are, each read and worked on by one thread, and the
+//! results come together on the calling thread.
+//!
+//! Results arrive in any order, so `absorb` must not depend on it: counts, sets and maxima do not. At most one row group
+//! a thread is in memory, besides what waits to be absorbed (again one a thread).
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use anyhow::{Context, Result, anyhow, bail};
+use archive::schema::{self, Kind};
+use archive::{DataSet, Day, Segment};
+use polars::prelude::{DataType, FileMetadata, ParallelStrategy, ParquetReader, SerReader, TimeUnit};
+use program::Progress;
+
+use super::{Batch, Source};
+
+/// One row group of one segment.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub(super) path: PathBuf,
+    day: Day,
+    group: usize,
+    pub(super) rows: usize,
+}
+
+/// Row groups of segments, in order. Reads footers only, and holds them to the declared columns.
+pub(super) fn tasks(set: DataSet, segments: &[Segment]) -> Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    for segment in segments {
+        let groups = contained(&segment.path, || {
+            let mut reader = ParquetReader::new(File::open(&segment.path)?);
+            check_columns(set, &mut reader)?;
+            Ok(reader.get_metadata()?.row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>())
+        })?;
+        let groups = groups.into_iter().enumerate();
+        tasks.extend(groups.map(|(group, rows)| Task { path: segment.path.clone(), day: segment.day, group, rows }));
+    }
+    Ok(tasks)
+}
+
+fn check_columns(set: DataSet, reader: &mut ParquetReader<File>) -> Result<()> {
+    let schema = reader.schema()?;
+    for column in schema::columns(set) {
+        let field = schema.get(column.name).with_context(|| {
+            format!("it has no column `{}`, so another version wrote it: run `etl extract` again", column.name)
+        })?;
+        let found = DataType::from_arrow_field(field);
+        let fits = match column.kind {
+            Kind::Text => found == DataType::String,
+            Kind::Int => found == DataType::Int64,
+            Kind::Bool => found == DataType::Boolean,
+            Kind::Binary => found == DataType::Binary,
+            Kind::Timestamp => matches!(found, DataType::Datetime(TimeUnit::Microseconds, _)),
+            Kind::Pairs => matches!(found, DataType::List(_)),
+        };
+        if !fits {
+            bail!("its column `{}` has type {found} and not {:?}", column.name, column.kind);
+        }
+    }
+    Ok(())
+}
+
+impl Source {
+    /// Number of batches of a data set.
+    pub fn batches(&self, set: DataSet) -> usize {
+        self.tasks.get(&set).map_or(0, Vec::len)
+    }
+
+    /// Works on each batch of a data set with the columns named. `what` is the name of the pass, for the progress bar.
+    pub fn scan<R: Send>(
+        &self,
+        set: DataSet,
+        columns: &[&str],
+        what: &str,
+        work: impl Fn(&Batch) -> Result<R> + Sync,
+        mut absorb: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let tasks = self.tasks.get(&set).map_or(&[][..], Vec::as_slice);
+        self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(set);
+        let progress = Progress::new(what, "rows", Some(tasks.iter().map(|task| task.rows as u64).sum()));
+        let one = |number: usize| -> Result<R> {
+            let task = &tasks[number];
+            let batch = task.read(number, columns)?;
+            let result = work(&batch).with_context(|| task.path.display().to_string())?;
+            progress.add(task.rows as u64);
+            Ok(result)
+        };
+        if self.threads == 1 {
+            for number in 0..tasks.len() {
+                self.go_on()?;
+                absorb(one(number)?)?;
+            }
+            progress.finish();
+            return Ok(());
+        }
+        let next = AtomicUsize::new(0);
+        let result = std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(self.threads);
+            for _ in 0..self.threads.min(tasks.len()) {
+                let (sender, next, one) = (sender.clone(), &next, &one);
+                scope.spawn(move || {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        // A closed channel means that the receiver gave up: its error is the one that is told.
+                        if number >= tasks.len() || sender.send(one(number)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            for result in receiver {
+                self.go_on()?;
+                absorb(result?)?;
+            }
+            Ok(())
+        });
+        progress.finish();
+        result
+    }
+}
+
+impl Task {
+    fn read(&self, number: usize, columns: &[&str]) -> Result<Batch> {
+        let frame = contained(&self.path, || {
+            let mut reader = ParquetReader::new(File::open(&self.path)?);
+            // A footer that knows of this row group only: the reader would look into those before it.
+            let mut footer = FileMetadata::clone(reader.get_metadata()?);
+            let group = footer.row_groups.get(self.group).cloned().context("it has changed while it was read")?;
+            footer.num_rows = group.num_rows();
+            footer.row_groups = vec![group];
+            reader.set_metadata(Arc::new(footer));
+            let frame = reader
+                .with_columns(Some(columns.iter().map(|&c| c.to_owned()).collect()))
+                // One thread a row group: the threads are busy with other row groups.
+                .read_parallel(ParallelStrategy::None)
+                .finish()?;
+            if frame.height() != self.rows {
+                bail!("it has {} rows where its footer says {}", frame.height(), self.rows);
+            }
+            Ok(frame)
+        })?;
+        Ok(Batch::new(number, self.day, frame))
+    }
+}
+
+/// Runs the Parquet reader on a file that may be damaged: errors and panics name the file and what to do.
+fn contained<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    program::contained(read)
+        .unwrap_or_else(|panic| Err(anyhow!("the Parquet reader gave up: {panic}")))
+        .with_context(|| format!("cannot read segment {}", path.display()))
+}

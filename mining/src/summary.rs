@@ -1,0 +1,77 @@
+//! What a run says on standard output: a table for people, or one JSON object for machines.
+
+use std::io::Write;
+
+use anyhow::Result;
+use archive::Run;
+use serde_json::{Map, Value, json};
+
+use crate::findings::{Cell, Findings};
+use crate::report::{grouped, score};
+
+/// Prints the summary of a finished run.
+pub fn print(run: &Run, findings: &Findings, as_json: bool) -> Result<()> {
+    if as_json {
+        let mut out = std::io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, &machine(run, findings)?)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    for fact in &findings.facts {
+        println!("{}: {}", fact.name, human(&fact.value));
+    }
+    println!();
+    let view = &findings.summary;
+    let numeric = |column: usize| view.rows.iter().all(|row| matches!(row[column], Cell::Int(_) | Cell::Float(_)));
+    let mut table = program::Table::with_columns(&view.columns);
+    for column in (0..view.columns.len()).filter(|&c| numeric(c)) {
+        table = table.right(column);
+    }
+    for row in &view.rows {
+        table.push(row.iter().map(human).collect());
+    }
+    table.print()?;
+    println!("\nreport: {}", run.path.join("report.html").display());
+    Ok(())
+}
+
+fn human(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Text(text) => text.clone(),
+        Cell::Int(n) => grouped(*n),
+        Cell::Float(x) => score(*x),
+        Cell::Page { url, .. } => url.clone(),
+        Cell::File { path, .. } => path.clone(),
+    }
+}
+
+fn machine(run: &Run, findings: &Findings) -> Result<Value> {
+    let value = |cell: &Cell| match cell {
+        Cell::Null => Value::Null,
+        Cell::Text(text) => json!(text),
+        Cell::Int(n) => json!(n),
+        Cell::Float(x) => json!(x),
+        Cell::Page { url, .. } => json!(url),
+        Cell::File { path, .. } => json!(path),
+    };
+    let columns = &findings.summary.columns;
+    let top: Vec<Map<String, Value>> = findings
+        .summary
+        .rows
+        .iter()
+        .map(|row| columns.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), value(cell))).collect())
+        .collect();
+    let facts: Map<String, Value> = findings.facts.iter().map(|f| (f.name.to_owned(), value(&f.value))).collect();
+    let rows: Map<String, Value> =
+        findings.tables.iter().map(|t| (t.spec.name.to_owned(), json!(t.frame.height()))).collect();
+    Ok(json!({
+        "miner": run.miner,
+        "run": run.run,
+        "path": run.path,
+        "report": run.path.join("report.html"),
+        "facts": facts,
+        "rows": rows,
+        "top": top,
+    }))
+}

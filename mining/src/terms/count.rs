@@ -1,0 +1,191 @@
+//! Counting: documents in, one mergeable partial out.
+//!
+//! A [`Counts`] holds, for each term and group (a language, a host, a day), how often the term occurs and in how many
+//! documents. Merging is associative and commutative, so partials may be made by thread, by day or by machine.
+
+use polars::prelude::PlHashMap;
+
+/// Occurrences and documents of one term in one group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Term frequency: occurrences.
+    pub tf: u64,
+    /// Document frequency: documents that hold the term.
+    pub df: u64,
+}
+
+/// What a document may be grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Axis {
+    /// Language of the page.
+    Language,
+    /// Host of the page.
+    Host,
+    /// Day of the archive on which it was fetched.
+    Day,
+}
+
+/// Numbers for texts, in the order of arrival.
+#[derive(Debug, Clone, Default)]
+pub struct Numbered {
+    numbers: PlHashMap<Box<str>, u32>,
+}
+
+impl Numbered {
+    fn number(&mut self, text: &str) -> u32 {
+        // 2^32 terms would need hundreds of GB: the limit of memory ends the run long before.
+        if let Some(&number) = self.numbers.get(text) {
+            return number;
+        }
+        let next = self.numbers.len() as u32;
+        self.numbers.insert(text.into(), next);
+        next
+    }
+
+    /// Texts by number.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.numbers.len()];
+        for (text, &number) in &self.numbers {
+            texts[number as usize] = text;
+        }
+        texts
+    }
+}
+
+/// Counts of any number of documents.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Terms.
+    pub terms: Numbered,
+    /// Languages, hosts and days, each under its axis.
+    pub groups: PlHashMap<(Axis, Box<str>), u32>,
+    /// Tallies by term and group.
+    pub tallies: PlHashMap<(u32, u32), Tally>,
+    /// Documents counted (on the axes of language and host).
+    pub documents: u64,
+    /// Terms counted in them, with repetitions.
+    pub occurrences: u64,
+    /// Numbers of the terms of the document at hand.
+    scratch: Vec<u32>,
+}
+
+impl Counts {
+    /// Counts one document. `terms` calls its argument with each term; `groups` says where the document belongs.
+    pub fn add_document(&mut self, terms: impl FnOnce(&mut dyn FnMut(&str)), groups: &[(Axis, &str)]) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        terms(&mut |term| scratch.push(self.terms.number(term)));
+        scratch.sort_unstable();
+        if groups.iter().any(|(axis, _)| *axis == Axis::Language) {
+            self.documents += 1;
+            self.occurrences += scratch.len() as u64;
+        }
+        let groups: Vec<u32> = groups.iter().map(|&(axis, name)| self.group(axis, name)).collect();
+        for run in scratch.chunk_by(|a, b| a == b) {
+            for &group in &groups {
+                let tally = self.tallies.entry((run[0], group)).or_default();
+                tally.tf += run.len() as u64;
+                tally.df += 1;
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// Adds the counts of other documents.
+    pub fn merge(&mut self, other: &Counts) {
+        let terms: Vec<u32> = other.terms.texts().into_iter().map(|term| self.terms.number(term)).collect();
+        let mut groups = vec![0; other.groups.len()];
+        for ((axis, name), &number) in &other.groups {
+            groups[number as usize] = self.group(*axis, name);
+        }
+        for (&(term, group), tally) in &other.tallies {
+            let sum = self.tallies.entry((terms[term as usize], groups[group as usize])).or_default();
+            sum.tf += tally.tf;
+            sum.df += tally.df;
+        }
+        self.documents += other.documents;
+        self.occurrences += other.occurrences;
+    }
+
+    fn group(&mut self, axis: Axis, name: &str) -> u32 {
+        let next = self.groups.len() as u32;
+        *self.groups.entry((axis, name.into())).or_insert(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Document = (Vec<&'static str>, &'static str, &'static str);
+    type Flat = BTreeMap<(String, Axis, String), (u64, u64)>;
+
+    fn flat(counts: &Counts) -> Flat {
+        let terms = counts.terms.texts();
+        let groups: BTreeMap<u32, (Axis, String)> =
+            counts.groups.iter().map(|((axis, name), &n)| (n, (*axis, name.to_string()))).collect();
+        let tallies = counts.tallies.iter();
+        tallies
+            .map(|(&(term, group), tally)| {
+                let (axis, name) = groups[&group].clone();
+                ((terms[term as usize].to_owned(), axis, name), (tally.tf, tally.df))
+            })
+            .collect()
+    }
+
+    fn counted(documents: &[Document]) -> Counts {
+        let mut counts = Counts::default();
+        for (words, language, host) in documents {
+            let groups = [(Axis::Language, *language), (Axis::Host, *host)];
+            counts.add_document(|take| words.iter().for_each(|w| take(w)), &groups);
+        }
+        counts
+    }
+
+    /// Counting as one would by hand.
+    fn naive(documents: &[Document]) -> Flat {
+        let mut flat = Flat::new();
+        for (words, language, host) in documents {
+            for (axis, group) in [(Axis::Language, language), (Axis::Host, host)] {
+                for (i, word) in words.iter().enumerate() {
+                    let slot = flat.entry(((*word).to_owned(), axis, (*group).to_owned())).or_default();
+                    slot.0 += 1;
+                    slot.1 += u64::from(!words[..i].contains(word));
+                }
+            }
+        }
+        flat
+    }
+
+    fn documents() -> impl Strategy<Value = Vec<Document>> {
+        let word = prop::sample::select(vec!["rust", "bus", "log", "web", "page"]);
+        let language = prop::sample::select(vec!["en", "de", "und"]);
+        // A host may have the name of a language: the axes must not mix.
+        let host = prop::sample::select(vec!["a.example", "en"]);
+        prop::collection::vec((prop::collection::vec(word, 0..12), language, host), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn counting_equals_counting_by_hand(documents in documents()) {
+            prop_assert_eq!(flat(&counted(&documents)), naive(&documents));
+        }
+
+        #[test]
+        fn merged_partials_equal_the_whole_in_any_order(documents in documents(), cut in 0usize..12, backwards: bool) {
+            let (a, b) = documents.split_at(cut.min(documents.len()));
+            let (mut a, mut b) = (counted(a), counted(b));
+            if backwards {
+                std::mem::swap(&mut a, &mut b);
+            }
+            a.merge(&b);
+            let whole = counted(&documents);
+            prop_assert_eq!(flat(&a), flat(&whole));
+            prop_assert_eq!((a.documents, a.occurrences), (whole.documents, whole.occurrences));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! From text to terms: which words count, and how they are written.
+//!
+//! Words are those of Unicode's default word boundaries (UAX #29) that hold a letter or a digit. A term is the word in
+//! normal form C, lower-cased, with `’` as `'` and without soft hyphens. Left out are stop words, words without a letter
+//! (unless numbers are wanted), words shorter than the minimum (ideographs and kana count whatever their length, since
+//! UAX #29 gives them one by one) and words of more than [`LONGEST`] bytes, which are data and not language.
+
+use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::stop::StopWords;
+
+/// Longest term, in bytes of UTF-8.
+pub const LONGEST: usize = 100;
+
+/// Which words count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Shortest word, in characters.
+    pub min_length: usize,
+    /// Words without a letter count too.
+    pub numbers: bool,
+    /// Fewest words of a term.
+    pub ngram_from: usize,
+    /// Most words of a term.
+    pub ngram_to: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules { min_length: 2, numbers: false, ngram_from: 1, ngram_to: 1 }
+    }
+}
+
+/// Calls `take` with each term of a text, in order. A term of several words is a run of neighbours that all count: a word
+/// left out ends the run.
+pub fn terms(text: &str, rules: &Rules, stop: &StopWords, mut take: impl FnMut(&str)) {
+    let normal;
+    let text = if text.is_ascii() || is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes {
+        text
+    } else {
+        normal = text.nfc().collect::<String>();
+        &normal
+    };
+    // The run of words so far, joined by blanks, and where each word starts.
+    let mut run = String::new();
+    let mut starts: Vec<usize> = Vec::new();
+    for word in text.unicode_words() {
+        let start = if run.is_empty() { 0 } else { run.len() + 1 };
+        if start > 0 {
+            run.push(' ');
+        }
+        write_lower(word, &mut run);
+        if !counts(&run[start..], rules, stop) {
+            run.clear();
+            starts.clear();
+            continue;
+        }
+        if rules.ngram_to == 1 {
+            take(&run);
+            run.clear();
+            continue;
+        }
+        starts.push(start);
+        if starts.len() > rules.ngram_to {
+            let cut = starts[1];
+            run.drain(..cut);
+            starts.remove(0);
+            starts.iter_mut().for_each(|s| *s -= cut);
+        }
+        for words in rules.ngram_from..=starts.len() {
+            take(&run[starts[starts.len() - words]..]);
+        }
+    }
+}
+
+fn write_lower(word: &str, out: &mut String) {
+    if word.len() > LONGEST * 2 {
+        // Too long in any case: not worth lower-casing, but must be seen to be too long.
+        out.push_str(word);
+    } else if word.is_ascii() {
+        out.extend(word.bytes().map(|b| char::from(b.to_ascii_lowercase())));
+    } else {
+        out.extend(word.to_lowercase().chars().filter(|&c| c != '\u{ad}').map(|c| if c == '’' { '\'' } else { c }));
+    }
+}
+
+fn counts(word: &str, rules: &Rules, stop: &StopWords) -> bool {
+    if word.is_empty() || word.len() > LONGEST {
+        return false;
+    }
+    if !rules.numbers && !word.chars().any(char::is_alphabetic) {
+        return false;
+    }
+    let long = word.len() >= rules.min_length && word.chars().nth(rules.min_length.saturating_sub(1)).is_some();
+    if !long && !word.chars().all(is_whole) {
+        return false;
+    }
+    !stop.contains(word)
+}
+
+/// Characters that are words by themselves: ideographs and kana.
+fn is_whole(c: char) -> bool {
+    matches!(c, '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str, rules: &Rules, stop: &StopWords) -> Vec<String> {
+        let mut found = Vec::new();
+        terms(text, rules, stop, |term| found.push(term.to_owned()));
+        found
+    }
+
+    fn plain(text: &str) -> Vec<String> {
+        all(text, &Rules::default(), &StopWords::none())
+    }
+
+    #[test]
+    fn words_are_lower_cased_and_cut_as_unicode_says() {
+        assert_eq!(
+            plain("Vec::push – Don’t PANIC, naïve Ünïcode!"),
+            ["vec", "push", "don't", "panic", "naïve", "ünïcode"]
+        );
+        assert_eq!(plain("ΣΊΣΥΦΟΣ ǅ Straße"), ["σίσυφος", "straße"]);
+    }
+
+    #[test]
+    fn composed_and_decomposed_spellings_are_one_term() {
+        assert_eq!(plain("cafe\u{301} café"), ["café", "café"]);
+        assert_eq!(plain("Silben\u{ad}trennung"), ["silbentrennung"]);
+    }
+
+    #[test]
+    fn numbers_count_only_when_wanted() {
+        assert_eq!(plain("3.14 2024 utf8 x86_64 a1"), ["utf8", "x86_64", "a1"]);
+        let rules = Rules { numbers: true, ..Rules::default() };
+        assert_eq!(all("3.14 2024 7", &rules, &StopWords::none()), ["3.14", "2024"]);
+    }
+
+    #[test]
+    fn short_words_are_dropped_but_not_ideographs() {
+        assert_eq!(plain("a I go 蜘蛛 は x"), ["go", "蜘", "蛛", "は"]);
+    }
+
+    #[test]
+    fn endless_words_are_dropped() {
+        let long = "x".repeat(LONGEST);
+        assert_eq!(plain(&format!("{long} {long}x {} end", "y".repeat(1_000_000))), [long.as_str(), "end"]);
+    }
+
+    #[test]
+    fn runs_end_at_words_that_do_not_count() {
+        let rules = Rules { ngram_to: 3, ..Rules::default() };
+        let stop = StopWords::of(["the"]);
+        assert_eq!(
+            all("open the big data file now", &rules, &stop),
+            [
+                "open",
+                "big",
+                "data",
+                "big data",
+                "file",
+                "data file",
+                "big data file",
+                "now",
+                "file now",
+                "data file now"
+            ]
+        );
+        let pairs = Rules { ngram_from: 2, ngram_to: 2, ..Rules::default() };
+        assert_eq!(all("aa bb cc 7 dd", &pairs, &stop), ["aa bb", "bb cc"]);
+    }
+}

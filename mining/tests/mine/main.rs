@@ -1,0 +1,11 @@
+//! Drives the executable `mine` as a user does, over archives that the tests write themselves.
+
+#![allow(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+mod cli;
+mod links;
+mod same;
+mod terms;
