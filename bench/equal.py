@@ -33,6 +33,8 @@ def escapes(text):
 def canonical(base, reference):
     """Absolute canonical URL, or None when it is not http(s) or does not parse."""
     reference = re.sub(r"[\t\r\n]", "", reference).strip("\x00 \x0b\x0c\x1f")
+    before, mark, after = re.match(r"([^?#]*)([?#]?)(.*)", reference, re.S).groups()
+    reference = before.replace("\\", "/") + mark + after  # as browsers read it
     try:
         parts = urlsplit(urljoin(base, reference))
         port = parts.port
@@ -46,8 +48,7 @@ def canonical(base, reference):
         host = f"[{host}]"
     if port and port != {"http": 80, "https": 443}[parts.scheme]:
         host += f":{port}"
-    path = quote(escapes(parts.path.replace("\\", "/") or "/"), safe="%/:@!$&'()*+,;=-._~[]|^\\")
-    path = path.replace("^", "%5E").replace("|", "|")
+    path = quote(escapes(parts.path or "/"), safe="%/:@!$&'()*+,;=-._~[]|")
     query = quote(escapes(parts.query), safe="%/?:@!$&()*+,;=-._~[]|^`{}\\")
     return f"{parts.scheme}://{host}{path}" + (f"?{query}" if query else "")
 
