@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const PROGRAMS: [&str; 4] = ["spider", "etl", "mine", "examples/audit"];
 
@@ -106,6 +107,41 @@ fn a_limit_on_pages_is_kept_exactly() {
     let output = demo(&data, &["--site", site.to_str().unwrap(), "--port", &free_port(), "--pages", "25"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(archived(&data).len(), 25);
+}
+
+#[test]
+fn the_first_ctrl_c_drains_the_step_under_way_and_ends_with_130() {
+    if !are_built("the_first_ctrl_c_drains_the_step_under_way_and_ends_with_130") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let site = folder.path().join("site");
+    std::fs::create_dir(&site).unwrap();
+    let tree = "[[rule]]\npath = \"/tree/*\"\ndoes.tree = { pages = 1000000 }\n";
+    std::fs::write(site.join("site.toml"), tree).unwrap();
+    std::fs::write(site.join("index.html"), "<a href=\"/tree/0.html\">a million pages</a>").unwrap();
+    let data = folder.path().join("demo");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
+        .args(["demo", "--built", "--port", "0", "--pages", "1000000", "--site"])
+        .arg(&site)
+        .arg("--data")
+        .arg(&data);
+    let mut demo = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("spider crawl"))).unwrap().unwrap();
+    // the crawl is under way once its log is there
+    while !data.join("bus.db").exists() {
+        assert!(demo.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+        std::thread::yield_now();
+    }
+    let kill = Command::new("sh").args(["-c", &format!("kill -INT {}", demo.id())]).status().unwrap();
+    assert!(kill.success());
+    assert!(lines.all(|line| !line.unwrap().contains("etl")), "no further step begins");
+    let mut error = String::new();
+    demo.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(130), "{error}");
+    assert!(error.contains("interrupted"), "{error}");
 }
 
 #[test]

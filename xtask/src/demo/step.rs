@@ -1,5 +1,6 @@
 //! One step: a command line, how it ended, and what it says of itself.
 
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -43,17 +44,52 @@ impl Step {
             Some(exit::INTERRUPTED) => Ended::Interrupted,
             _ => anyhow::bail!("`{line}` failed: {}", process::told(status)),
         };
-        let summary = summary(&text);
-        let number = |key: &str| summary.get(key).and_then(Value::as_u64);
-        let seconds = summary.get("seconds").and_then(Value::as_f64).unwrap_or(took);
-        Ok(Step { name, ended, records: number("records"), bytes: number("bytes"), seconds, peak })
+        let said = Said::read(&summary(&text));
+        let (seconds, peak) = (said.seconds.unwrap_or(took), said.peak.or(peak));
+        Ok(Step { name, ended, records: said.records, bytes: said.bytes, seconds, peak })
     }
 }
 
-/// The last JSON object that was written, whether on one line or over many.
+/// What a program says of its own work.
+#[derive(Debug, Default)]
+struct Said {
+    records: Option<u64>,
+    bytes: Option<u64>,
+    seconds: Option<f64>,
+    peak: Option<u64>,
+}
+
+impl Said {
+    /// From the summary; a miner's names its report, whose manifest says what it read.
+    fn read(summary: &Value) -> Said {
+        let manifest = summary["path"].as_str().map(|path| Path::new(path).join("manifest.json"));
+        let manifest = manifest.and_then(|file| std::fs::read_to_string(file).ok());
+        if let Some(manifest) = manifest.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
+            let inputs = manifest["inputs"].as_array();
+            let sum = |key: &str| inputs.map(|files| files.iter().filter_map(|file| file[key].as_u64()).sum());
+            return Said {
+                records: sum("rows"),
+                bytes: sum("bytes"),
+                seconds: manifest["wall_seconds"].as_f64(),
+                peak: manifest["peak_memory"].as_u64(),
+            };
+        }
+        // each program counts what it made: the spider artefacts, extract pages
+        let first = |keys: &[&str]| keys.iter().find_map(|key| summary[key].as_u64());
+        Said {
+            records: first(&["records", "artefacts", "pages"]),
+            bytes: first(&["bytes"]),
+            seconds: summary["seconds"].as_f64(),
+            peak: first(&["peak_memory", "peak_memory_bytes"]),
+        }
+    }
+}
+
+/// The JSON object that was written: all of it, or else the last line that is one.
 fn summary(text: &str) -> Value {
-    let last = text.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object));
-    last.or_else(|| serde_json::from_str(text).ok()).unwrap_or_default()
+    let whole = serde_json::from_str::<Value>(text).ok();
+    let last = || text.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok().filter(Value::is_object));
+    whole.or_else(last).unwrap_or_default()
 }
 
 /// All steps for machines.
@@ -107,6 +143,16 @@ mod tests {
         assert_eq!((step.ended, step.records, step.bytes), (Ended::Partly, Some(7), Some(1)));
         let step = shell("echo no summary").unwrap();
         assert_eq!((step.ended, step.records), (Ended::Well, None));
+    }
+
+    #[test]
+    fn a_miners_figures_come_from_its_manifest() {
+        let run = tempfile::tempdir().unwrap();
+        let manifest =
+            r#"{"inputs":[{"rows":3,"bytes":10},{"rows":4,"bytes":20}],"wall_seconds":2.5,"peak_memory":99}"#;
+        std::fs::write(run.path().join("manifest.json"), manifest).unwrap();
+        let said = Said::read(&serde_json::json!({ "path": run.path(), "rows": { "terms": 1 } }));
+        assert_eq!((said.records, said.bytes, said.seconds, said.peak), (Some(7), Some(30), Some(2.5), Some(99)));
     }
 
     #[test]
