@@ -43,3 +43,9 @@ impl Clock {
         self.micros().div_euclid(1_000_000)
     }
 }
+
+/// A time for people and JSON, from milliseconds since 1970 UTC.
+pub fn text(millis: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}

@@ -79,3 +79,12 @@ fn open_bus(common: &Common, clock: &clock::Clock) -> Result<Bus> {
     let options = bus::Options { config: common.bus_config.clone(), clock: clock.for_bus() };
     Bus::open(&common.bus_url(), &options).context("cannot open the bus")
 }
+
+/// The same when there is one; none when the embedded log's file is missing, which opening would make.
+fn open_existing_bus(common: &Common, clock: &clock::Clock) -> Result<Option<Bus>> {
+    let url = common.bus_url();
+    if !url.starts_with("kafka://") && !std::path::Path::new(&url).exists() {
+        return Ok(None);
+    }
+    open_bus(common, clock).map(Some)
+}

@@ -116,9 +116,7 @@ impl Admission {
                 let mark = frontier.partitions.get(&item.partition).map_or(0, |p| p.tally.since);
                 past = Some((entry.ok(), if entry.stale() { mark - 1 } else { mark }));
             }
-        } else if self.host_pages > 0
-            && frontier.partitions.get(&item.partition).is_some_and(|p| p.index.of_host(print.host) >= self.host_pages)
-        {
+        } else if self.host_pages > 0 && self.urls_of(print.host, item.partition, frontier, outbox) >= self.host_pages {
             if self.over_budget == 0 {
                 warn!(
                     host = url.host(),
@@ -147,6 +145,10 @@ impl Admission {
         let target = Target::new(print, url.into_string().into(), via, state.clone());
         item.change = Some(Change { output: 0, print, state, queue: Some(target) });
         wider
+    }
+
+    fn urls_of(&self, host: u64, partition: u32, frontier: &Frontier, outbox: &Outbox) -> u32 {
+        frontier.partitions.get(&partition).map_or(0, |p| p.index.of_host(host)) + outbox.admitted_of(host)
     }
 
     fn belongs(&self, candidate: &Discovered, url: &Canonical, frontier: &Frontier) -> bool {

@@ -1,15 +1,23 @@
 //! `spider crawl`: fetches from seeds on, or goes on with a crawl.
 
-mod admit;
+pub mod settings;
+pub mod tallies;
+
+// The loop, and its parts: events, requests, batches, the end.
+mod dispatch;
+mod end;
 mod engine;
+mod group;
+mod publish;
+
+// What is decided, and what is kept meanwhile.
+mod admit;
 mod outbox;
 mod publisher;
 mod remembered;
 mod sent;
-pub mod settings;
 mod settle;
 mod summary;
-pub mod tallies;
 mod visit;
 
 use std::fs::{File, TryLockError};

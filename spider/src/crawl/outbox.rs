@@ -93,8 +93,9 @@ pub struct Outbox {
     publishing_bytes: usize,
     /// Links on their way to the bus, with the partition for whose sake.
     links: HashMap<Fingerprint, (u32, u16), BuildReady>,
-    /// New URLs on their way to the bus.
+    /// New URLs on their way to the bus, and how many of each host.
     admitted: HashMap<Fingerprint, Entry, BuildReady>,
+    admitted_of: HashMap<u64, u32, BuildReady>,
     /// Links published lately.
     pub sent: Sent,
     crawl: String,
@@ -112,6 +113,7 @@ impl Outbox {
             publishing_bytes: 0,
             links: HashMap::default(),
             admitted: HashMap::default(),
+            admitted_of: HashMap::default(),
             sent: Sent::default(),
             crawl: crawl.to_owned(),
         }
@@ -131,7 +133,9 @@ impl Outbox {
             self.links.insert(*print, (item.partition, *depth));
         }
         if let Some(Change { print, state, .. }) = item.change.as_ref().filter(|_| item.handled.is_some()) {
-            self.admitted.insert(*print, Entry::new(state, 0, i64::MIN));
+            if self.admitted.insert(*print, Entry::new(state, 0, i64::MIN)).is_none() {
+                *self.admitted_of.entry(print.host).or_default() += 1;
+            }
         }
         let (records, bytes) = (item.outputs.len(), item.bytes());
         self.records += records;
@@ -148,6 +152,11 @@ impl Outbox {
     /// A new URL that is on its way.
     pub fn admitted(&self, print: &Fingerprint) -> Option<Entry> {
         self.admitted.get(print).copied()
+    }
+
+    /// New URLs of a host that are on their way.
+    pub fn admitted_of(&self, host: u64) -> u32 {
+        self.admitted_of.get(&host).copied().unwrap_or(0)
     }
 
     /// Nothing waits and nothing is being published.
@@ -277,7 +286,15 @@ impl Outbox {
             }
         }
         if let Some(change) = item.change.as_ref().filter(|_| item.handled.is_some()) {
-            self.admitted.remove(&change.print);
+            let host = change.print.host;
+            if self.admitted.remove(&change.print).is_some()
+                && let Some(urls) = self.admitted_of.get_mut(&host)
+            {
+                *urls -= 1;
+                if *urls == 0 {
+                    self.admitted_of.remove(&host);
+                }
+            }
         }
         done.claims += usize::from(item.claim);
     }

@@ -57,6 +57,8 @@ pub struct Settled {
     pub archived: bool,
     /// It was a page requisite.
     pub requisite: bool,
+    /// An item keeps the place of `--pages` until it is published.
+    pub claims: bool,
 }
 
 impl Settling {

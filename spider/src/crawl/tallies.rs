@@ -50,11 +50,6 @@ impl Tallies {
         self.all.get(&partition).cloned().unwrap_or_default()
     }
 
-    /// All of them.
-    pub fn all(&self) -> &BTreeMap<u32, Tally> {
-        &self.all
-    }
-
     /// The newest `--recrawl` mark.
     pub fn mark(&self) -> i64 {
         self.all.values().map(|t| t.since).max().unwrap_or(0)

@@ -101,7 +101,7 @@ impl Entry {
 }
 
 /// Everything known of one partition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Index {
     map: HashMap<Fingerprint, Entry, BuildReady>,
     hosts: HashMap<u64, u32, BuildReady>,
@@ -110,6 +110,13 @@ pub struct Index {
     counted: u64,
     /// No entry that is not taken falls due before this time.
     earliest: u32,
+}
+
+impl Default for Index {
+    fn default() -> Index {
+        let (map, hosts) = (HashMap::default(), HashMap::default());
+        Index { map, hosts, pending: 0, stale: 0, counted: 0, earliest: u32::MAX }
+    }
 }
 
 impl Index {
