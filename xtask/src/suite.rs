@@ -15,6 +15,9 @@ pub(crate) struct Test {
     /// Also run the long tier, and write its results to docs/long-<date>.md
     #[arg(long)]
     long: bool,
+    /// Run only those parts of the long tier whose name contains this, and no tests; writes no file
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["long", "filter"])]
+    part: Option<String>,
     /// Run only tests whose name contains this
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
@@ -23,6 +26,9 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
         let workspace = Workspace::find()?;
+        if let Some(part) = &self.part {
+            return Ok(if long::some(&workspace, part)? { exit::DONE } else { exit::FAILED });
+        }
         let result = run(&workspace, self.filter.as_deref(), self.long)?;
         let mut good = result.good();
         result.explain();

@@ -33,40 +33,60 @@ pub(crate) struct Part {
 
 /// Runs everything and writes docs/long-<date>.md; true when all is well. `suite` is the closing line of the tests.
 pub(crate) fn run(workspace: &Workspace, suite: &str) -> anyhow::Result<bool> {
-    let xtask = std::env::current_exe().context("cannot tell where this executable is")?;
-    let chore = |args: &[&str]| Line::new(&xtask).args(args).dir(&workspace.root);
-    let mut parts = vec![
-        part("kills at random", || chore_part(&chore(&["chaos", "--kills", "100", "--pages", "3000"])))?,
-        part("kills at random, exactly N pages", || {
-            chore_part(&chore(&["chaos", "--kills", "50", "--pages", "3000", "--limit", "1500"]))
-        })?,
-    ];
-    for tree in equal::TREES {
-        parts.push(part(&format!("archive equals an independent walk: {}", tree.name), || {
-            equal::check(workspace, &tree)
-        })?);
-    }
-    parts.push(part("peak memory on the Rust documentation", || memory::check(workspace, &xtask))?);
-    for bench in ["bus", "line", "stage", "extract"] {
-        parts.push(part(&format!("bench {bench}"), || chore_part(&chore(&["bench", bench])))?);
-    }
-
+    let parts = parts(workspace, "")?;
     let date = clock::today();
     let file = workspace.root.join("docs").join(format!("long-{date}.md"));
     write(&file, &page::page(&date, &page::machine(), suite, &parts))?;
     println!("\n{}\nwrote {}", page::table(&parts), crate::line::relative(&file).display());
+    Ok(good(&parts))
+}
+
+/// Runs only the parts whose name contains `filter`, and writes nothing down.
+pub(crate) fn some(workspace: &Workspace, filter: &str) -> anyhow::Result<bool> {
+    let parts = parts(workspace, filter)?;
+    anyhow::ensure!(!parts.is_empty(), "no part of the long tier has {filter:?} in its name");
+    println!("\n{}", page::table(&parts));
+    Ok(good(&parts))
+}
+
+/// Whether all passed; with CI=true what was not run is a failure too.
+fn good(parts: &[Part]) -> bool {
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    Ok(parts.iter().all(|part| match part.outcome {
+    parts.iter().all(|part| match part.outcome {
         Outcome::Passed => true,
         Outcome::Failed => false,
         Outcome::NotRun(_) => !ci,
-    }))
+    })
+}
+
+fn parts(workspace: &Workspace, filter: &str) -> anyhow::Result<Vec<Part>> {
+    let xtask = std::env::current_exe().context("cannot tell where this executable is")?;
+    let chore = |args: &[&str]| chore(&Line::new(&xtask).args(args).dir(&workspace.root));
+    let mut parts = Vec::new();
+    let mut part = |name: &str, run: &dyn Fn() -> anyhow::Result<Done>| -> anyhow::Result<()> {
+        if name.contains(filter) {
+            parts.push(one(name, run)?);
+        }
+        Ok(())
+    };
+    part("kills at random", &|| chore(&["chaos", "--kills", "100", "--pages", "3000"]))?;
+    part("kills at random, exactly N pages", &|| {
+        chore(&["chaos", "--kills", "50", "--pages", "3000", "--limit", "1500"])
+    })?;
+    for tree in &equal::TREES {
+        part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree))?;
+    }
+    part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask))?;
+    for bench in ["bus", "line", "stage", "extract"] {
+        part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
+    }
+    Ok(parts)
 }
 
 /// What a part gives: its command, how it ended, what it wrote.
 type Done = (String, Outcome, String);
 
-fn part(name: &str, run: impl FnOnce() -> anyhow::Result<Done>) -> anyhow::Result<Part> {
+fn one(name: &str, run: &dyn Fn() -> anyhow::Result<Done>) -> anyhow::Result<Part> {
     interrupt::check()?;
     println!("\n== {name}");
     let began = Instant::now();
@@ -81,7 +101,7 @@ fn part(name: &str, run: impl FnOnce() -> anyhow::Result<Done>) -> anyhow::Resul
 }
 
 /// A chore of our own; what it writes is the result.
-fn chore_part(line: &Line) -> anyhow::Result<Done> {
+fn chore(line: &Line) -> anyhow::Result<Done> {
     let shown = shown(line);
     println!("$ {shown}");
     let (status, text) = process::capture(line)?;
