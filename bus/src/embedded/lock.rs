@@ -55,7 +55,7 @@ pub(super) fn holder(folder: &Path, group: &str) -> Result<Option<String>> {
         Err(e) => return Err(io(e)),
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(None),
+        Ok(()) => file.unlock().map(|()| None).map_err(io),
         Err(TryLockError::WouldBlock) => Ok(Some(text(&mut file).map_err(io)?)),
         Err(TryLockError::Error(e)) => Err(io(e)),
     }
@@ -69,7 +69,9 @@ pub(super) fn exclusive(path: &Path) -> Result<Held> {
 }
 
 fn open(path: &Path) -> Result<File> {
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    // The folder may have been tidied away while the log was open.
+    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    let open = folder.and_then(|()| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path));
     open.map_err(|source| Error::Io { path: path.into(), source })
 }
 

@@ -111,10 +111,12 @@ fn a_topic_deleted_under_a_member_is_lost() {
     topic(&bus, "kept", 1);
     let (mut reader, mut writer) = bus.join("g", "one", &["in", "kept"]).unwrap();
     let owned = assigned(&mut reader);
+    let mut scan = bus.scan("in", 0, 0).unwrap();
     ground.open().delete_topic("in").unwrap();
     topic(&bus, "in", 1);
     bus.append(&[output("in", 0, "of another topic", "x"), output("kept", 0, "k", "x")]).unwrap();
     assert_eq!(reader.poll(std::time::Duration::ZERO).unwrap(), Event::Lost(owned[..1].to_vec()));
+    assert!(matches!(scan.next_batch(), Err(Error::NoTopic { .. })));
     let records = read(&mut reader, 1);
     assert_eq!(records[0].topic, "kept");
     assert!(matches!(writer.publish(&batch(vec![], vec![cover(&owned[0], 1)])), Err(PublishError::Lost(_))));
