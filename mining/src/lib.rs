@@ -50,15 +50,20 @@ enum Command {
 const SCHEMA: &str = "schema";
 const REPORT: &str = "report";
 
+/// A subcommand with flags. It keeps what it says about itself, which would be replaced by what the flags' type says.
+fn with<A: Args>(command: clap::Command) -> clap::Command {
+    let (about, long) = (command.get_about().cloned(), command.get_long_about().cloned());
+    A::augment_args(command).about(about).long_about(long)
+}
+
 impl clap::Subcommand for Command {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
-        let command =
-            MINERS.iter().fold(command, |command, miner| command.subcommand(Flags::augment_args(miner.command())));
+        let command = MINERS.iter().fold(command, |command, miner| command.subcommand(with::<Flags>(miner.command())));
         let schema = clap::Command::new(SCHEMA).about("Print tables and columns of the data sets and of the reports");
         let report = clap::Command::new(REPORT).about("Write an index page over all reports");
         command
-            .subcommand(schema::Flags::augment_args(schema))
-            .subcommand(index::Flags::augment_args(report))
+            .subcommand(with::<schema::Flags>(schema))
+            .subcommand(with::<index::Flags>(report))
             .subcommand_required(true)
             .arg_required_else_help(true)
     }
