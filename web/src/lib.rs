@@ -6,6 +6,7 @@ mod reference;
 mod site;
 
 mod charset;
+mod html;
 mod prescan;
 
 mod attribute;
@@ -15,6 +16,7 @@ mod page;
 
 pub use canonical::{Canonical, Invalid, canonicalise, resolve};
 pub use charset::{decode, sniff};
+pub use html::is_html;
 pub use links::{Base, Extraction, Link, LinkKind, extract};
 pub use reference::Resolver;
 pub use site::registrable;
