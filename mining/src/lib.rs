@@ -50,22 +50,17 @@ enum Command {
 const SCHEMA: &str = "schema";
 const REPORT: &str = "report";
 
-/// A subcommand with flags. It keeps what it says about itself, which would be replaced by what the flags' type says.
-fn with<A: Args>(command: clap::Command) -> clap::Command {
-    let (about, long) = (command.get_about().cloned(), command.get_long_about().cloned());
-    A::augment_args(command).about(about).long_about(long)
-}
-
 impl clap::Subcommand for Command {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
-        let command = MINERS.iter().fold(command, |command, miner| command.subcommand(with::<Flags>(miner.command())));
-        let schema = clap::Command::new(SCHEMA).about("Print tables and columns of the data sets and of the reports");
-        let report = clap::Command::new(REPORT).about("Write an index page over all reports");
-        command
-            .subcommand(with::<schema::Flags>(schema))
-            .subcommand(with::<index::Flags>(report))
-            .subcommand_required(true)
-            .arg_required_else_help(true)
+        // A type of flags sets what its command says of itself, so the command's own words come behind it.
+        let schema = schema::Flags::augment_args(clap::Command::new(SCHEMA))
+            .about("Print tables and columns of the data sets and of the reports")
+            .long_about(None);
+        let report = index::Flags::augment_args(clap::Command::new(REPORT))
+            .about("Write an index page over all reports")
+            .long_about(None);
+        let command = MINERS.iter().fold(command, |command, miner| command.subcommand(miner.command()));
+        command.subcommand(schema).subcommand(report).subcommand_required(true).arg_required_else_help(true)
     }
 
     fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {

@@ -5,9 +5,11 @@
 
 use anyhow::{Result, bail};
 use archive::DataSet;
+use clap::Args;
 use polars::prelude::{DataFrame, DataType};
 
 use crate::findings::Findings;
+use crate::options::Flags;
 use crate::source::Source;
 
 /// All miners, in the order of the help.
@@ -134,11 +136,13 @@ impl TableSpec {
 }
 
 impl Miner {
-    /// The subcommand: own flags, then the help on what comes out.
+    /// The subcommand: own flags, those of every miner, and the help on what comes out.
     pub fn command(&self) -> clap::Command {
-        let command =
-            clap::Command::new(self.name).about(self.about).long_about(format!("{}\n\n{}", self.about, self.help));
-        (self.flags)(command).after_long_help(self.outputs())
+        // A type of flags sets what its command says of itself, so the miner's own words come behind them.
+        Flags::augment_args((self.flags)(clap::Command::new(self.name)))
+            .about(self.about)
+            .long_about(format!("{}\n\n{}", self.about, self.help))
+            .after_long_help(self.outputs())
     }
 
     fn outputs(&self) -> String {

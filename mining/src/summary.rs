@@ -11,16 +11,16 @@ use crate::report::{grouped, score};
 
 /// Prints the summary of a finished run.
 pub fn print(run: &Run, findings: &Findings, as_json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
     if as_json {
-        let mut out = std::io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, &machine(run, findings)?)?;
         writeln!(out)?;
         return Ok(());
     }
     for fact in &findings.facts {
-        println!("{}: {}", fact.name, human(&fact.value));
+        writeln!(out, "{}: {}", fact.name, human(&fact.value))?;
     }
-    println!();
+    writeln!(out)?;
     let view = &findings.summary;
     let numeric = |column: usize| view.rows.iter().all(|row| matches!(row[column], Cell::Int(_) | Cell::Float(_)));
     let mut table = program::Table::with_columns(&view.columns);
@@ -31,7 +31,7 @@ pub fn print(run: &Run, findings: &Findings, as_json: bool) -> Result<()> {
         table.push(row.iter().map(human).collect());
     }
     table.print()?;
-    println!("\nreport: {}", run.path.join("report.html").display());
+    writeln!(out, "\nreport: {}", run.path.join("report.html").display())?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::Result;
-use polars::prelude::{AnyValue, DataFrame};
+use polars::prelude::DataFrame;
 
 /// Writes a table. Numbers and days stand as they are; text goes through [`defused`].
 pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
@@ -12,10 +12,11 @@ pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
     writer.write_record(frame.get_column_names().iter().map(|name| name.as_str()))?;
     for row in 0..frame.height() {
         for column in frame.columns() {
-            match column.get(row)? {
-                AnyValue::Null => writer.write_field("")?,
-                AnyValue::String(text) => writer.write_field(defused(text).as_bytes())?,
-                value => writer.write_field(value.to_string())?,
+            let value = column.get(row)?;
+            match value.get_str() {
+                Some(text) => writer.write_field(defused(text).as_bytes())?,
+                None if value.is_null() => writer.write_field("")?,
+                None => writer.write_field(value.to_string())?,
             }
         }
         writer.write_record(None::<&[u8]>)?;
@@ -37,7 +38,7 @@ fn defused(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
-    use polars::prelude::{Column, NamedFrom, Series};
+    use polars::prelude::{Column, NamedFrom, PlSmallStr, Scalar, Series};
 
     use super::*;
 
@@ -46,7 +47,8 @@ mod tests {
         let texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a=b", "a,\"b\"\n", "", "'=1"];
         let column = Series::new("=head".into(), &texts);
         let numbers = Series::new("n".into(), &[-1i64, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-        let frame = DataFrame::new(texts.len(), vec![Column::from(column), Column::from(numbers)]).unwrap();
+        let same = Column::new_scalar("same".into(), Scalar::from(PlSmallStr::from("=same")), texts.len());
+        let frame = DataFrame::new(texts.len(), vec![Column::from(column), Column::from(numbers), same]).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv");
         write(&path, &frame).unwrap();
@@ -54,6 +56,6 @@ mod tests {
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         let cells: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
         assert_eq!(cells, ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", "'\rx", "a=b", "a,\"b\"\n", "", "'=1"]);
-        assert_eq!(&rows[0][1], "-1", "a number is no formula");
+        assert_eq!((&rows[0][1], &rows[0][2]), ("-1", "'=same"), "a number is no formula");
     }
 }

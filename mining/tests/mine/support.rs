@@ -283,10 +283,13 @@ pub fn report(data: &Path, arguments: &[&str]) -> PathBuf {
 pub fn table(report: &Path, name: &str) -> Vec<Vec<String>> {
     let file = std::fs::File::open(report.join(format!("{name}.parquet"))).unwrap();
     let frame = ParquetReader::new(file).finish().unwrap();
-    let cell = |column: &Column, row: usize| match column.get(row).unwrap() {
-        AnyValue::Null => "∅".to_owned(),
-        AnyValue::String(text) => text.to_owned(),
-        value => value.to_string(),
+    let cell = |column: &Column, row: usize| {
+        let value = column.get(row).unwrap();
+        if value.is_null() {
+            "∅".to_owned()
+        } else {
+            value.get_str().map_or_else(|| value.to_string(), str::to_owned)
+        }
     };
     (0..frame.height()).map(|row| frame.columns().iter().map(|column| cell(column, row)).collect()).collect()
 }

@@ -63,26 +63,26 @@ fn over_a_span_only_the_newest_good_fetch_of_a_url_counts_but_days_count_all() {
             // Newer, but gone; newer still, but no HTML.
             Fetch { status: Some(404), ..Fetch::page(url, "gone").on("2026-11-21", 6) },
             Fetch::new(url, 200).on("2026-11-22", 7),
-            Fetch::page("http://a.example/2", "other").on("2026-11-22", 9),
+            Fetch::page("http://a.example/2", "second").on("2026-11-22", 9),
         ],
     );
     let whole = report(&root, &["terms"]);
     assert!(whole.to_string_lossy().contains("from=2026-11-19,to=2026-11-22/run="));
-    assert_eq!(table(&whole, "terms"), rows(&[["middle", "en", "1", "1"], ["other", "en", "1", "1"]]));
+    assert_eq!(table(&whole, "terms"), rows(&[["middle", "en", "1", "1"], ["second", "en", "1", "1"]]));
     assert_eq!(
         table(&whole, "days"),
         rows(&[
             ["2026-11-21", "late", "1", "1"],
             ["2026-11-20", "middle", "1", "1"],
             ["2026-11-19", "old", "1", "1"],
-            ["2026-11-22", "other", "1", "1"],
+            ["2026-11-22", "second", "1", "1"],
         ])
     );
     let one = report(&root, &["terms", "--day", "2026-11-19"]);
     assert!(one.to_string_lossy().contains("day=2026-11-19/run="));
     assert_eq!(table(&one, "terms"), rows(&[["old", "en", "1", "1"]]));
     let part = report(&root, &["terms", "--from", "2026-11-21"]);
-    assert_eq!(table(&part, "terms"), rows(&[["late", "en", "1", "1"], ["other", "en", "1", "1"]]));
+    assert_eq!(table(&part, "terms"), rows(&[["late", "en", "1", "1"], ["second", "en", "1", "1"]]));
 }
 
 #[test]
