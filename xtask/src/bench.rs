@@ -2,18 +2,23 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::ValueEnum;
 
+use crate::line::Line;
 use crate::workspace::{Workspace, cargo};
 use crate::{exit, process};
 
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
+///
+/// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
+/// bench/src/line.rs, etl/examples/bench_stage.rs and bench_extract.rs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one
     #[arg(value_enum)]
     name: Name,
-    /// Folder on the disk to measure, for `bus` and `stage` [default: a new one below the target folder]
+    /// Folder on the disk to measure, for `bus` [default: below the target folder]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Further arguments for the benchmark itself, after `--`
@@ -21,38 +26,70 @@ pub(crate) struct Bench {
     rest: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
     /// Embedded log: durable writes and reads beside a bare rusqlite loop and dd
     Bus,
     /// Crawl: pages/s and CPU-ms a page beside a bare loop and the spider crate, over Debian's documentation by nginx
     Line,
-    /// Stage: MB per CPU-second and peak memory
+    /// Stage: MB per CPU-second and peak memory, beside writing the same rows to Parquet
     Stage,
-    /// Extract: MB per CPU-second beside scraper parsing alone
+    /// Extract: MB per CPU-second and peak memory, beside parsing with scraper alone
     Extract,
+}
+
+impl Name {
+    /// What is built, the benchmark itself first.
+    fn targets(self) -> &'static [&'static str] {
+        match self {
+            Name::Bus => &["example:bench_bus"],
+            Name::Line => &["bench", "spider"],
+            Name::Stage => &["example:bench_stage", "etl"],
+            Name::Extract => &["example:bench_extract", "etl"],
+        }
+    }
 }
 
 impl Bench {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
         let workspace = Workspace::find()?;
-        let dir = self.dir.clone().unwrap_or_else(|| workspace.target.join("bench"));
-        let run = cargo().args(["run", "--release"]).dir(&workspace.root);
+        let targets = self.name.targets();
+        let build = workspace.build(targets);
+        build.line.print();
+        let executables = build.run()?;
+        let own = targets.first().map_or("", |name| name.trim_start_matches("example:"));
+        let line = Line::new(&executables[own]).dir(&workspace.root);
         let line = match self.name {
-            Name::Bus => run.args(["-p", "bus", "--example", "bench_bus", "--"]).arg(&dir),
-            Name::Stage => run.args(["-p", "etl", "--example", "bench_stage", "--"]).arg(&dir),
-            Name::Extract => run.args(["-p", "etl", "--example", "bench_extract", "--"]),
             Name::Line => {
-                let build = workspace.build(&["spider", "etl", "mine"]);
-                build.line.print();
-                build.run()?;
-                run.args(["-p", "bench", "--", "line"])
+                let line = line.arg("line").arg("--spider").arg(&executables["spider"]);
+                match peer(&workspace)? {
+                    Some(peer) => line.arg("--peer").arg(peer),
+                    None => line,
+                }
             }
+            Name::Bus => {
+                let dir = self.dir.clone().unwrap_or_else(|| workspace.target.join("bench"));
+                std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+                line.arg(&dir)
+            }
+            Name::Stage | Name::Extract => line,
         };
-        std::fs::create_dir_all(&dir)?;
         let line = line.args(&self.rest);
         line.print();
         process::run_well(&line)?;
         Ok(exit::DONE)
     }
+}
+
+/// The crate `spider` as a peer: a workspace of its own, built once into a folder of its own.
+fn peer(workspace: &Workspace) -> anyhow::Result<Option<PathBuf>> {
+    let target = workspace.target.join("peer-spider");
+    let line = cargo().args(["build", "--release", "--manifest-path", "bench/peer-spider/Cargo.toml", "--target-dir"]);
+    let line = line.arg(&target).dir(&workspace.root);
+    line.print();
+    if process::run(&line)?.success() {
+        return Ok(Some(target.join("release/peer-spider")));
+    }
+    eprintln!("not run: the peer `spider`: it does not build here (its dependencies come from the network)");
+    Ok(None)
 }

@@ -107,11 +107,24 @@ pub(crate) fn table(steps: &[Step]) -> String {
         format!("{:<10} {:>10} {:>12} {:>10} {:>12}\n", "step", "records", "bytes", "seconds", "peak memory");
     for step in steps {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
-        let records = or_dash(step.records.map(|n| n.to_string()));
+        let records = or_dash(step.records.map(grouped));
         let (bytes, peak) = (or_dash(step.bytes.map(size)), or_dash(step.peak.map(size)));
         let partly = if step.ended == Ended::Partly { "  partly done: see above" } else { "" };
         let row = format!("{:<10} {records:>10} {bytes:>12} {:>10.1} {peak:>12}{partly}\n", step.name, step.seconds);
         text.push_str(&row);
+    }
+    text
+}
+
+/// A number for a person: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
     text
 }
@@ -143,6 +156,11 @@ mod tests {
         assert_eq!((step.ended, step.records, step.bytes), (Ended::Partly, Some(7), Some(1)));
         let step = shell("echo no summary").unwrap();
         assert_eq!((step.ended, step.records), (Ended::Well, None));
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]
