@@ -75,12 +75,10 @@ async fn visit(shared: &Shared, url: &str) -> Result<()> {
     let mut next = Vec::new();
     if status.is_redirection() {
         next.extend(location.and_then(|l| web::resolve(&base, &l).ok()));
-    } else if status.is_success() {
-        if content_type.as_deref().is_some_and(|t| t.starts_with("text/html")) {
-            let page = web::extract(&body, content_type.as_deref(), &base, false);
-            let followed = [web::LinkKind::A, web::LinkKind::Iframe, web::LinkKind::Redirect];
-            next.extend(page.links.into_iter().filter(|l| followed.contains(&l.kind)).map(|l| l.url));
-        }
+    } else if status.is_success() && content_type.as_deref().is_some_and(|t| t.starts_with("text/html")) {
+        let page = web::extract(&body, content_type.as_deref(), &base, false);
+        let followed = [web::LinkKind::A, web::LinkKind::Iframe, web::LinkKind::Redirect];
+        next.extend(page.links.into_iter().filter(|l| followed.contains(&l.kind)).map(|l| l.url));
     }
     next.retain(|u| u.host() == shared.host);
     let mut known = shared.known.lock().map_err(|_| anyhow::anyhow!("a visitor panicked"))?;

@@ -3,16 +3,16 @@
 //! Every artefacts segment that has no files of this version of the extractor gets three, named after it and in the same day.
 //! Run again, it does only what is missing.
 
-mod budget;
-mod content;
-mod facts;
-mod language;
-mod page;
+pub mod budget;
+pub mod content;
+pub mod facts;
+pub mod language;
+pub mod page;
 mod segment;
 mod source;
-mod stream;
+pub mod stream;
 mod tables;
-mod tree;
+pub mod tree;
 
 use std::time::{Duration, Instant};
 

@@ -13,7 +13,8 @@ mod find;
 mod size;
 mod world;
 
-mod extract;
+#[doc(hidden)]
+pub mod extract;
 mod get;
 mod ls;
 mod stage;

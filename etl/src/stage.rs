@@ -173,6 +173,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Until everything is staged (`--once`) or shutdown comes; false in the latter case. Whatever is open is sealed.
+    #[allow(clippy::wrong_self_convention, reason = "the name says how far it runs; nothing is converted")]
     fn to_the_end(&mut self) -> Result<bool> {
         let (mut ticked, mut chores) = (Instant::now(), None::<Instant>);
         let finished = loop {

@@ -31,6 +31,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, and it is taken apart at once")]
 enum Command {
     /// Fetch from seeds on, following links within scope; or go on with a crawl
     Crawl(Box<crawl::settings::Flags>),

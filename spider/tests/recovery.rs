@@ -169,6 +169,30 @@ fn partitions_that_are_taken_away_and_given_back_lose_nothing() {
     assert!(rounds >= 3, "{rounds}");
     until("the end", || child.0.try_wait().unwrap().is_some());
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    let archived = spider.archived();
+    let states = spider.frontier();
+    let found = spider.records("discovered.main");
+    for n in 0..400 {
+        let url = site.url(&format!("/t/{n}.html"));
+        if !archived.contains_key(&url) {
+            let d: Vec<_> = found
+                .iter()
+                .filter(|r| Discovered::from_record(&r.record).unwrap().url == url)
+                .map(|r| r.offset)
+                .collect();
+            eprintln!("{url} {:?} discovered {d:?}", states.get(&url));
+        }
+    }
+    let bus = spider.bus();
+    eprintln!(
+        "{:?} {:?}",
+        spider.tally(),
+        bus.lag(&topic::spider_group("main"), "discovered.main")
+            .unwrap()
+            .iter()
+            .filter(|l| l.committed > Some(0))
+            .collect::<Vec<_>>()
+    );
     assert_eq!(ok(&spider.archived()).len(), 400);
     assert_eq!(spider.tally().fetched, 400);
 }

@@ -77,7 +77,7 @@ fn a_member_whose_lock_was_removed_is_fenced() {
 
 #[test]
 fn processes_that_append_at_once_keep_order_and_lose_nothing() {
-    let ground = Embedded::fresh();
+    let ground = Embedded::on_disk();
     let bus = ground.open();
     topic(&bus, "t", 2);
     let mut players: Vec<_> = (0..3).map(|_| Player::start("append", &ground.url())).collect();

@@ -24,7 +24,7 @@ fn write(ground: &Embedded) -> u64 {
 
 #[test]
 fn a_reader_that_takes_its_time_does_not_hold_the_log_back() {
-    let ground = Embedded::fresh();
+    let ground = Embedded::on_disk();
     let bus = ground.open();
     topic(&bus, "t", 1);
     let outputs: Vec<_> = (0..3).map(|_| output("t", 0, "k", vec![1; 5 * MIB as usize])).collect();
@@ -41,7 +41,7 @@ fn a_reader_that_takes_its_time_does_not_hold_the_log_back() {
 
 #[test]
 fn readers_that_never_rest_do_not_hold_the_log_back() {
-    let ground = Embedded::fresh();
+    let ground = Embedded::on_disk();
     let bus = ground.open();
     topic(&bus, "t", 1);
     let done = AtomicBool::new(false);
@@ -64,7 +64,7 @@ fn readers_that_never_rest_do_not_hold_the_log_back() {
 
 #[test]
 fn a_program_that_reads_for_ever_stops_nobody() {
-    let ground = Embedded::fresh();
+    let ground = Embedded::on_disk();
     let bus = ground.open();
     topic(&bus, "t", 1);
     bus.append(&[output("t", 0, "first", "x")]).unwrap();

@@ -30,14 +30,12 @@ pub fn read(html: &Html) -> Facts {
                 "script" => head.script(element.attr("src"), || inner_text(node)),
                 "html" | "base" | "meta" | "link" => head.element(name, &Of(element)),
                 "body" if places.body.is_none() => places.body = Some(node),
-                "article" => {
-                    if within.replace(within.get() + 1) == 0 {
-                        places.articles.push(node);
-                    }
+                "article" if within.replace(within.get() + 1) == 0 => {
+                    places.articles.push(node);
                 }
                 _ => {}
             }
-            if name == "main" || element.attrs.len() > 0 && element.attr("role").is_some_and(|role| role == "main") {
+            if name == "main" || !element.attrs.is_empty() && element.attr("role").is_some_and(|role| role == "main") {
                 places.mains.push(node);
             }
             true

@@ -12,7 +12,7 @@ use arrow::array::{Array, AsArray, BinaryArray, ListArray, RecordBatch, StringAr
 use arrow::compute::concat_batches;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
-use super::page::{is_html, is_redirect};
+use super::page::is_redirect;
 use super::tables::Artefacts;
 use crate::columns;
 use crate::segment_reader::{SegmentReader, batches};
@@ -83,7 +83,7 @@ fn group_chunks(reader: &SegmentReader, group: usize, take: &mut impl FnMut(Chun
     let redirects: Vec<usize> =
         rows.iter().copied().filter(|i| artefacts.row(*i).status.is_some_and(is_redirect)).collect();
     let mut locations = locations(reader, group, &redirects)?;
-    let with_body: Vec<usize> = rows.iter().copied().filter(|i| has_page(&artefacts, *i)).collect();
+    let with_body: Vec<usize> = rows.iter().copied().filter(|i| may_be_page(&artefacts, *i)).collect();
     let sizes: Vec<i64> = with_body.iter().map(|i| artefacts.row(*i).body_bytes).collect();
     let bodies = reader
         .columns(&["body"])?
@@ -99,12 +99,12 @@ fn group_chunks(reader: &SegmentReader, group: usize, take: &mut impl FnMut(Chun
     let mut next = 0;
     for row in rows {
         let mut body = None;
-        if has_page(&artefacts, row) {
+        if may_be_page(&artefacts, row) {
             if chunk.bodies.last().is_none_or(|batch| next == batch.len()) {
-                if chunk.bytes >= CHUNK_BYTES || chunk.rows.len() >= CHUNK_ROWS {
-                    if !take(std::mem::replace(&mut chunk, new())) {
-                        return Ok(false);
-                    }
+                if (chunk.bytes >= CHUNK_BYTES || chunk.rows.len() >= CHUNK_ROWS)
+                    && !take(std::mem::replace(&mut chunk, new()))
+                {
+                    return Ok(false);
                 }
                 let batch: RecordBatch =
                     bodies.next().with_context(|| format!("{} ends too early", path.display()))??;
@@ -121,13 +121,14 @@ fn group_chunks(reader: &SegmentReader, group: usize, take: &mut impl FnMut(Chun
     Ok(chunk.rows.is_empty() || take(chunk))
 }
 
-fn has_page(artefacts: &Artefacts, i: usize) -> bool {
+fn may_be_page(artefacts: &Artefacts, i: usize) -> bool {
     let a = artefacts.row(i);
-    a.body_bytes > 0 && a.content_type.is_some_and(is_html)
+    // Where the server said no type, the body has to be looked at.
+    a.body_bytes > 0 && a.content_type.is_none_or(|said| web::is_html(Some(said), &[]))
 }
 
 fn is_wanted(artefacts: &Artefacts, i: usize) -> bool {
-    has_page(artefacts, i) || artefacts.row(i).status.is_some_and(is_redirect)
+    may_be_page(artefacts, i) || artefacts.row(i).status.is_some_and(is_redirect)
 }
 
 /// The `Location` headers of some rows.

@@ -37,10 +37,10 @@ pub fn parse(page: &str, bounds: &Bounds) -> Option<Html> {
     for piece in pieces(page, PIECE) {
         parser.process(StrTendril::from_slice(piece));
         let html = parser.tokenizer.sink.sink.0.borrow();
-        let nodes = html.tree.nodes();
+        let mut nodes = html.tree.nodes();
         let depth = |last: ego_tree::NodeRef<'_, scraper::Node>| last.ancestors().take(bounds.depth + 1).count();
         if nodes.len() > bounds.nodes
-            || nodes.last().is_some_and(|last| depth(last) > bounds.depth)
+            || nodes.next_back().is_some_and(|last| depth(last) > bounds.depth)
             || started.elapsed() > bounds.time
         {
             return None;

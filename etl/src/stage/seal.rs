@@ -78,6 +78,10 @@ impl Stager {
                 Err(PublishError::Aborted(reason)) if tries < TRIES => {
                     tries += 1;
                     tracing::warn!(reason, "publishing a seal was aborted; trying again");
+                    #[allow(
+                        clippy::disallowed_methods,
+                        reason = "a bounded pause between tries; a drain waits for them too"
+                    )]
                     std::thread::sleep(PAUSE);
                 }
                 // Nothing of it is visible, says the bus; the next run, which can look, removes these files.

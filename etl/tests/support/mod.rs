@@ -222,3 +222,13 @@ pub fn have(program: &str, test: &str) -> bool {
     }
     found
 }
+
+/// Waits until something holds; a minute and more is a failure.
+pub fn wait_for(mut holds: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(started.elapsed().as_secs() < 120, "waited for two minutes");
+        #[allow(clippy::disallowed_methods, reason = "looks again in a while; the deadline is above")]
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

@@ -123,8 +123,8 @@ mod tests {
             reach[a as usize][b as usize] = true;
             reach[b as usize][a as usize] |= both_ways;
         }
-        for v in 0..nodes {
-            reach[v][v] = true;
+        for (v, row) in reach.iter_mut().enumerate() {
+            row[v] = true;
         }
         for k in 0..nodes {
             for i in 0..nodes {

@@ -103,8 +103,9 @@ mod tests {
             for row in 0..nodes {
                 if row != pivot {
                     let factor = rows[row][pivot] / rows[pivot][pivot];
-                    for column in pivot..=nodes {
-                        rows[row][column] -= factor * rows[pivot][column];
+                    let pivots = rows[pivot].clone();
+                    for (cell, of_pivot) in rows[row].iter_mut().zip(&pivots).skip(pivot) {
+                        *cell -= factor * of_pivot;
                     }
                 }
             }

@@ -96,7 +96,7 @@ impl Admission {
         item: &mut Item,
     ) -> bool {
         let print = frontier.key.of(&url);
-        let known = outbox.admitted(&print).or_else(|| frontier.entry(item.partition, &print));
+        let known = outbox.admitted(item.epoch, &print).or_else(|| frontier.entry(item.partition, &print));
         let seed = candidate.depth == 0 && !candidate.requisite;
         let mut wider = false;
         if !self.belongs(&candidate, &url, frontier) {

@@ -71,8 +71,6 @@ impl Item {
 pub struct Committed {
     /// Places of `--pages` that were given back (or became counts).
     pub claims: usize,
-    /// Fetches that ended.
-    pub fetches: u64,
 }
 
 #[derive(Debug)]
@@ -92,9 +90,9 @@ pub struct Outbox {
     publishing: Vec<Waiting>,
     publishing_bytes: usize,
     /// Links on their way to the bus, with the partition for whose sake.
-    links: HashMap<Fingerprint, (u32, u16), BuildReady>,
+    links: HashMap<Fingerprint, (u32, Epoch, u16), BuildReady>,
     /// New URLs on their way to the bus, and how many of each host.
-    admitted: HashMap<Fingerprint, Entry, BuildReady>,
+    admitted: HashMap<Fingerprint, (Epoch, Entry), BuildReady>,
     admitted_of: HashMap<u64, u32, BuildReady>,
     /// Links published lately.
     pub sent: Sent,
@@ -130,12 +128,12 @@ impl Outbox {
             return;
         }
         for (print, depth) in &item.sent {
-            self.links.insert(*print, (item.partition, *depth));
+            self.links.insert(*print, (item.partition, item.epoch, *depth));
         }
-        if let Some(Change { print, state, .. }) = item.change.as_ref().filter(|_| item.handled.is_some()) {
-            if self.admitted.insert(*print, Entry::new(state, 0, i64::MIN)).is_none() {
-                *self.admitted_of.entry(print.host).or_default() += 1;
-            }
+        if let Some(Change { print, state, .. }) = item.change.as_ref().filter(|_| item.handled.is_some())
+            && self.admitted.insert(*print, (item.epoch, Entry::new(state, 0, i64::MIN))).is_none()
+        {
+            *self.admitted_of.entry(print.host).or_default() += 1;
         }
         let (records, bytes) = (item.outputs.len(), item.bytes());
         self.records += records;
@@ -144,14 +142,16 @@ impl Outbox {
         self.waiting.push_back(Waiting { item, records, bytes });
     }
 
-    /// A link that is on its way for the sake of `partition` already; the depth it was given.
-    pub fn link(&self, partition: u32, print: &Fingerprint) -> Option<u16> {
-        self.links.get(print).filter(|(p, _)| *p == partition).map(|(_, depth)| *depth)
+    /// A link that is on its way for the sake of the item's partition already; the depth it was given. Work done under
+    /// another epoch may never be published, so it does not count.
+    pub fn link(&self, item: &Item, print: &Fingerprint) -> Option<u16> {
+        let (partition, epoch, depth) = self.links.get(print)?;
+        (*partition == item.partition && *epoch == item.epoch).then_some(*depth)
     }
 
-    /// A new URL that is on its way.
-    pub fn admitted(&self, print: &Fingerprint) -> Option<Entry> {
-        self.admitted.get(print).copied()
+    /// A new URL that is on its way, admitted under this epoch.
+    pub fn admitted(&self, epoch: Epoch, print: &Fingerprint) -> Option<Entry> {
+        self.admitted.get(print).filter(|(e, _)| *e == epoch).map(|(_, entry)| *entry)
     }
 
     /// New URLs of a host that are on their way.
@@ -242,19 +242,20 @@ impl Outbox {
             for (print, depth) in &item.sent {
                 self.sent.note(*print, *depth);
             }
-            if let Some(p) = frontier.partitions.get_mut(&item.partition) {
+            // a partition that was lost meanwhile has read what was committed
+            let ours = frontier.partitions.get_mut(&item.partition).filter(|p| p.epoch == item.epoch);
+            if let Some(p) = ours {
                 p.handled = p.handled.max(item.handled.unwrap_or_default());
                 if let Some(error) = &item.fetch {
-                    done.fetches += 1;
                     p.tally.fetches += 1;
                     if let Some(class) = error {
                         *p.tally.errors.entry(class.clone()).or_default() += 1;
                     }
                 }
-            }
-            if let Some(Change { output, print, state, queue }) = item.change {
-                let offset = receipt.offsets.get(first + output).copied().unwrap_or_default();
-                frontier.commit(item.partition, print, &state, offset, queue, wall);
+                if let Some(Change { output, print, state, queue }) = item.change {
+                    let offset = receipt.offsets.get(first + output).copied().unwrap_or_default();
+                    frontier.commit(item.partition, print, &state, offset, queue, wall);
+                }
             }
             first += records;
         }
@@ -281,13 +282,14 @@ impl Outbox {
 
     fn forget(&mut self, item: &Item, done: &mut Committed) {
         for (print, _) in &item.sent {
-            if self.links.get(print).is_some_and(|(p, _)| *p == item.partition) {
+            if self.links.get(print).is_some_and(|(p, e, _)| (*p, *e) == (item.partition, item.epoch)) {
                 self.links.remove(print);
             }
         }
         if let Some(change) = item.change.as_ref().filter(|_| item.handled.is_some()) {
             let host = change.print.host;
-            if self.admitted.remove(&change.print).is_some()
+            if self.admitted.get(&change.print).is_some_and(|(epoch, _)| *epoch == item.epoch)
+                && self.admitted.remove(&change.print).is_some()
                 && let Some(urls) = self.admitted_of.get_mut(&host)
             {
                 *urls -= 1;

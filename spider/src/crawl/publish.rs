@@ -102,6 +102,7 @@ impl Engine {
                     self.aborts < LAST_ATTEMPTS,
                     "what was fetched last could not be published; it is fetched again next time"
                 );
+                #[allow(clippy::disallowed_methods, reason = "a bounded pause between the last tries of a drain")]
                 std::thread::sleep(until.saturating_duration_since(Instant::now()));
             }
         }

@@ -240,14 +240,17 @@ impl Settling {
         outbox: &Outbox,
         item: &mut Item,
     ) {
-        let known = frontier.entry(found.partition, &found.print).or_else(|| outbox.admitted(&found.print));
+        let known = frontier.entry(found.partition, &found.print).or_else(|| {
+            let epoch = frontier.partitions.get(&found.partition)?.epoch;
+            outbox.admitted(epoch, &found.print)
+        });
         if known.is_some_and(|entry| !improves(entry, clamp(depth), found.requisite, self.depth)) {
             return;
         }
         // a requisite counts as the deepest, since it is not followed
         let rank = if found.requisite { u16::MAX } else { clamp(depth) };
         let better = |told: u16| rank < told && (told == u16::MAX || self.depth.is_some());
-        let told = outbox.link(item.partition, &found.print).or_else(|| outbox.sent.get(&found.print));
+        let told = outbox.link(item, &found.print).or_else(|| outbox.sent.get(&found.print));
         if told.is_some_and(|told| !better(told)) {
             return;
         }

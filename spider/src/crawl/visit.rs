@@ -154,7 +154,8 @@ impl Finder<'_> {
                 LinkKind::Link if wanted.style && is_stylesheet(link.rel.as_deref()) => true,
                 _ => continue,
             };
-            if !requisite && !(follow && deeper && self.context.scope.contains(&link.url)) {
+            let followed = follow && deeper && self.context.scope.contains(&link.url);
+            if !requisite && !followed {
                 continue;
             }
             let found = self.found(link.url, requisite);

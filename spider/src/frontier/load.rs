@@ -90,6 +90,10 @@ impl Loaded {
                 if started.elapsed() > PATIENCE {
                     bail!("{topic}-{partition} ends at {}, but nothing comes after {}", offsets.end, scan.position());
                 }
+                #[allow(
+                    clippy::disallowed_methods,
+                    reason = "a bounded wait for the broker, which has no event for it"
+                )]
                 std::thread::sleep(Duration::from_millis(10));
             }
             for record in batch {

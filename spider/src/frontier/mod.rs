@@ -178,7 +178,8 @@ impl Frontier {
                 Job::Robots { .. } => return Some(job),
             };
             let known = self.entry(partition, &target.print);
-            let current = known.is_some_and(|e| !e.taken() || !e.pending());
+            // a visit was taken when it was queued, what is pending is taken here
+            let current = known.is_some_and(|e| e.taken() != e.pending());
             let same = known.is_some_and(|e| e.depth == clamp(target.depth) && e.requisite() == target.requisite);
             if current && same {
                 if let Some(p) = self.partitions.get_mut(&partition) {
