@@ -18,6 +18,9 @@ pub(crate) struct Test {
     /// Run only those parts of the long tier whose name contains this, and no tests; writes no file
     #[arg(long, value_name = "NAME", conflicts_with_all = ["long", "filter"])]
     part: Option<String>,
+    /// With --part, use the executables beside this one instead of building them
+    #[arg(long, hide = true, requires = "part")]
+    built: bool,
     /// Run only tests whose name contains this
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
@@ -27,7 +30,7 @@ impl Test {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
         let workspace = Workspace::find()?;
         if let Some(part) = &self.part {
-            return Ok(if long::some(&workspace, part)? { exit::DONE } else { exit::FAILED });
+            return Ok(if long::some(&workspace, part, self.built)? { exit::DONE } else { exit::FAILED });
         }
         let result = run(&workspace, self.filter.as_deref(), self.long)?;
         let mut good = result.good();

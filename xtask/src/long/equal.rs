@@ -27,7 +27,7 @@ pub(crate) const TREES: [Tree; 4] = [
 ];
 
 /// Crawls, stages and extracts the tree, served by nginx, and compares.
-pub(crate) fn check(workspace: &Workspace, tree: &Tree) -> anyhow::Result<Done> {
+pub(crate) fn check(workspace: &Workspace, tree: &Tree, built: bool) -> anyhow::Result<Done> {
     let not_run = |why: String| Ok((String::new(), Outcome::NotRun(why), String::new()));
     let Some(nginx) = tool("nginx") else { return not_run("nginx is not installed".into()) };
     if !Path::new(tree.folder).is_dir() {
@@ -36,7 +36,8 @@ pub(crate) fn check(workspace: &Workspace, tree: &Tree) -> anyhow::Result<Done> 
     let Some(python) = python(workspace)? else {
         return not_run("python3 cannot import pyarrow, and pip cannot install it".into());
     };
-    let executables = workspace.build(&["spider", "etl"]).run()?;
+    let names = ["spider", "etl"];
+    let executables = if built { Workspace::built(&names)? } else { workspace.build(&names).run()? };
     let work = workspace.target.join("equal").join(tree.name);
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;

@@ -20,11 +20,11 @@ const LIMITS: [(&str, u64); 5] = [
 ];
 
 /// Runs the demo over all of it.
-pub(crate) fn check(workspace: &Workspace, xtask: &Path) -> anyhow::Result<Done> {
+pub(crate) fn check(workspace: &Workspace, xtask: &Path, built: bool) -> anyhow::Result<Done> {
     let data = workspace.target.join("memory");
     let _ = std::fs::remove_dir_all(&data);
     let line = Line::new(xtask).args(["demo", "--pages", "1000000", "--port", "0", "--data"]).arg(&data);
-    let line = line.dir(&workspace.root);
+    let line = if built { line.arg("--built") } else { line }.dir(&workspace.root);
     let (status, text) = process::capture(&line)?;
     anyhow::ensure!(status.success(), "`{}` failed: {}\n{text}", shown(&line), process::told(status));
     let file = data.join("demo-steps.json");

@@ -33,7 +33,7 @@ pub(crate) struct Part {
 
 /// Runs everything and writes docs/long-<date>.md; true when all is well. `suite` is the closing line of the tests.
 pub(crate) fn run(workspace: &Workspace, suite: &str) -> anyhow::Result<bool> {
-    let parts = parts(workspace, "")?;
+    let parts = parts(workspace, "", false)?;
     let date = clock::today();
     let file = workspace.root.join("docs").join(format!("long-{date}.md"));
     write(&file, &page::page(&date, &page::machine(), suite, &parts))?;
@@ -42,8 +42,8 @@ pub(crate) fn run(workspace: &Workspace, suite: &str) -> anyhow::Result<bool> {
 }
 
 /// Runs only the parts whose name contains `filter`, and writes nothing down.
-pub(crate) fn some(workspace: &Workspace, filter: &str) -> anyhow::Result<bool> {
-    let parts = parts(workspace, filter)?;
+pub(crate) fn some(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<bool> {
+    let parts = parts(workspace, filter, built)?;
     anyhow::ensure!(!parts.is_empty(), "no part of the long tier has {filter:?} in its name");
     println!("\n{}", page::table(&parts));
     Ok(good(&parts))
@@ -59,9 +59,11 @@ fn good(parts: &[Part]) -> bool {
     })
 }
 
-fn parts(workspace: &Workspace, filter: &str) -> anyhow::Result<Vec<Part>> {
+fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec<Part>> {
     let xtask = std::env::current_exe().context("cannot tell where this executable is")?;
     let chore = |args: &[&str]| chore(&Line::new(&xtask).args(args).dir(&workspace.root));
+    let more: &[&str] = if built { &["--built"] } else { &[] };
+    let chaos = |args: &[&str]| chore(&[&["chaos"], args, more].concat());
     let mut parts = Vec::new();
     let mut part = |name: &str, run: &dyn Fn() -> anyhow::Result<Done>| -> anyhow::Result<()> {
         if name.contains(filter) {
@@ -69,14 +71,12 @@ fn parts(workspace: &Workspace, filter: &str) -> anyhow::Result<Vec<Part>> {
         }
         Ok(())
     };
-    part("kills at random", &|| chore(&["chaos", "--kills", "100", "--pages", "3000"]))?;
-    part("kills at random, exactly N pages", &|| {
-        chore(&["chaos", "--kills", "50", "--pages", "3000", "--limit", "1500"])
-    })?;
+    part("kills at random", &|| chaos(&["--kills", "100", "--pages", "3000"]))?;
+    part("kills at random, exactly N pages", &|| chaos(&["--kills", "50", "--pages", "3000", "--limit", "1500"]))?;
     for tree in &equal::TREES {
-        part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree))?;
+        part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree, built))?;
     }
-    part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask))?;
+    part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
     for bench in ["bus", "line", "stage", "extract"] {
         part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
     }
