@@ -8,7 +8,7 @@ mod random;
 mod stalls;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -180,7 +180,11 @@ impl Game<'_> {
 
     /// Kills spread over the crawl by its progress, some of them soon after a start. Gives when the spider was killed.
     fn kill(&mut self, running: &Running, spider: &mut Player, stager: &mut Player) -> anyhow::Result<Vec<u64>> {
-        let total = self.chaos.limit.unwrap_or(self.chaos.pages as usize);
+        let whole = match &self.chaos.site {
+            Some(folder) => html_files(folder),
+            None => self.chaos.pages as usize,
+        };
+        let total = self.chaos.limit.unwrap_or(whole).min(whole);
         let step = total as f64 / (self.chaos.kills + 1) as f64;
         let mut kills_us = Vec::new();
         let mut done = false;
@@ -263,4 +267,14 @@ impl Game<'_> {
         }
         faults
     }
+}
+
+/// How many HTML files a folder has: about as many pages, by which the kills are spread over the crawl.
+fn html_files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let count = |path: PathBuf| match path.is_dir() && !path.is_symlink() {
+        true => html_files(&path),
+        false => usize::from(path.extension().is_some_and(|extension| extension == "html")),
+    };
+    entries.map(|entry| count(entry.path())).sum()
 }

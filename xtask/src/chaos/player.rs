@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use crate::line::Line;
 use crate::process::{self, Output, Process};
+
+/// A process this young may not listen to signals yet.
+const YOUNG: Duration = Duration::from_secs(5);
 
 /// Spider or stager.
 #[derive(Debug)]
@@ -16,6 +20,7 @@ pub(crate) struct Player {
     line: Line,
     log: PathBuf,
     process: Process,
+    started: Instant,
     /// How often it was killed.
     pub(crate) kills: usize,
 }
@@ -25,7 +30,7 @@ impl Player {
     pub(crate) fn start(name: &'static str, line: Line, folder: &Path) -> anyhow::Result<Player> {
         let log = folder.join(format!("{name}.log"));
         let process = launch(&line, &log, 0)?;
-        Ok(Player { name, line, log, process, kills: 0 })
+        Ok(Player { name, line, log, process, started: Instant::now(), kills: 0 })
     }
 
     /// Kills it (-9), reaps it, and starts it again.
@@ -33,6 +38,7 @@ impl Player {
         self.process.kill()?;
         self.kills += 1;
         self.process = launch(&self.line, &self.log, self.kills)?;
+        self.started = Instant::now();
         Ok(())
     }
 
@@ -51,10 +57,13 @@ impl Player {
         }
     }
 
-    /// Asks it to drain; what it was asked to do ends with 0 or, as it should on a signal, with 130.
+    /// Asks it to drain; what it was asked to do ends with 0 or, as it should on a signal, with 130. One that was only
+    /// just started may not listen to signals yet, and dies of it.
     pub(crate) fn drain(mut self) -> anyhow::Result<()> {
+        let young = self.started.elapsed() < YOUNG;
         let status = self.process.stop()?;
         let well = status.success() || status.code() == Some(i32::from(crate::exit::INTERRUPTED));
+        let well = well || (young && status.code().is_none());
         anyhow::ensure!(well, "{} did not drain: {}; see {}", self.name, process::told(status), self.log.display());
         Ok(())
     }
