@@ -242,3 +242,23 @@ fn show_from(file: &Path, from: u64) -> anyhow::Result<u64> {
     let _ = std::io::stderr().write_all(&text);
     Ok(from + text.len() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn the_web_is_crawled_with_the_spiders_own_manners_and_loopback_without_delay() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+        let workspace = Workspace { target: root.join("target"), root: root.clone() };
+        let web = Source::Web(vec!["https://example.org/".into(), "https://example.com/".into()]);
+        assert_eq!(web.flags(&workspace), Vec::<&str>::new());
+        let (seeds, running) = web.start(serve::PORT).unwrap();
+        assert!(seeds == ["https://example.org/", "https://example.com/"] && running.is_none());
+        let folder = Source::Site("/usr/share/doc".into());
+        assert_eq!(folder.flags(&workspace).join(" "), "--delay 0 --per-host 8 --allow-address 127.0.0.0/8");
+        let own = Source::Site(root.join("data/site"));
+        assert!(own.flags(&workspace).contains(&"/(faults|traps)/"));
+    }
+}
