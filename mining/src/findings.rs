@@ -49,11 +49,6 @@ impl Fact {
     pub fn count(name: &'static str, value: usize) -> Fact {
         Fact { name, value: Cell::count(value) }
     }
-
-    /// A text.
-    pub fn text(name: &'static str, value: impl Into<String>) -> Fact {
-        Fact { name, value: Cell::Text(value.into()) }
-    }
 }
 
 /// A piece of the HTML page.

@@ -32,10 +32,11 @@ pub(super) fn bars(out: &mut String, bars: &[Bar]) {
 /// Size of a plot, in the units of its own drawing.
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 320.0;
-/// Room for the axes: left, bottom, and at the other two sides.
-const LEFT: f64 = 52.0;
-const BOTTOM: f64 = 44.0;
-const MARGIN: f64 = 12.0;
+/// Room for the axes with their figures, of which the last on the right stands half outside.
+const LEFT: f64 = 56.0;
+const BOTTOM: f64 = 46.0;
+const RIGHT: f64 = 24.0;
+const TOP: f64 = 12.0;
 
 /// Points on logarithmic axes, each a power of ten long or more.
 pub(super) fn log_log(out: &mut String, plot: &LogLog) {
@@ -45,8 +46,8 @@ pub(super) fn log_log(out: &mut String, plot: &LogLog) {
         out.push_str(EMPTY);
         return;
     }
-    let x = Axis::over(points().map(|p| p.0), LEFT, WIDTH - MARGIN);
-    let y = Axis::over(points().map(|p| p.1), HEIGHT - BOTTOM, MARGIN);
+    let x = Axis::over(points().map(|p| p.0), LEFT, WIDTH - RIGHT);
+    let y = Axis::over(points().map(|p| p.1), HEIGHT - BOTTOM, TOP);
     let _ = writeln!(
         out,
         "<figure><svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{} by {}\">",
@@ -56,7 +57,7 @@ pub(super) fn log_log(out: &mut String, plot: &LogLog) {
     for (power, at) in x.ticks() {
         let _ = writeln!(
             out,
-            "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{MARGIN}\" x2=\"{at:.1}\" y2=\"{0}\"/>\
+            "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{0}\"/>\
              <text class=\"tick\" x=\"{at:.1}\" y=\"{1}\" text-anchor=\"middle\">{2}</text>",
             HEIGHT - BOTTOM,
             HEIGHT - BOTTOM + 16.0,
@@ -68,7 +69,7 @@ pub(super) fn log_log(out: &mut String, plot: &LogLog) {
             out,
             "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{0}\" y2=\"{at:.1}\"/>\
              <text class=\"tick\" x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\">{3}</text>",
-            WIDTH - MARGIN,
+            WIDTH - RIGHT,
             LEFT - 6.0,
             at + 4.0,
             power_of_ten(power)
@@ -81,7 +82,7 @@ pub(super) fn log_log(out: &mut String, plot: &LogLog) {
         }
         out.push_str("</g>\n");
     }
-    let (middle_x, middle_y) = ((LEFT + WIDTH - MARGIN) / 2.0, (HEIGHT - BOTTOM + MARGIN) / 2.0);
+    let (middle_x, middle_y) = ((LEFT + WIDTH - RIGHT) / 2.0, (HEIGHT - BOTTOM + TOP) / 2.0);
     let _ = writeln!(
         out,
         "<text class=\"axis\" x=\"{middle_x:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>\

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn what_comes_from_outside_is_text_and_never_markup() {
         let sections = hostile();
-        let facts = [Fact::text("<i>", "<script>")];
+        let facts = [Fact { name: "<i>", value: Cell::Text("<script>".to_owned()) }];
         let files = [("\"><img src=x>".to_owned(), "<script>".to_owned())];
         let html =
             page(&Page { title: "<script>", subtitle: "<script>", facts: &facts, files: &files, sections: &sections });

@@ -19,7 +19,13 @@ pub(super) fn view(out: &mut String, view: &View) {
         view.rows.iter().all(|row| matches!(row[column], Cell::Int(_) | Cell::Float(_) | Cell::Null))
             && view.rows.iter().any(|row| row[column] != Cell::Null)
     };
-    let class: Vec<&str> = (0..view.columns.len()).map(|c| if numeric(c) { " class=\"n\"" } else { "" }).collect();
+    let pages = |column: usize| view.rows.iter().any(|row| matches!(row[column], Cell::Page { .. }));
+    let class = |column: usize| match (numeric(column), pages(column)) {
+        (true, _) => " class=\"n\"",
+        (_, true) => " class=\"p\"",
+        _ => "",
+    };
+    let class: Vec<&str> = (0..view.columns.len()).map(class).collect();
     out.push_str("<div class=\"scroll\"><table class=\"sortable\">\n<thead><tr>");
     for (name, class) in view.columns.iter().zip(&class) {
         let _ = write!(out, "<th scope=\"col\"{class}><button type=\"button\" disabled>{}</button></th>", escape(name));

@@ -64,17 +64,15 @@ pub fn titles(source: &Source, gathered: &Gathered, order: &[u32]) -> Result<Has
 pub fn describe(seen: &Seen<'_>) -> Findings {
     let graph = seen.graph;
     let ((strong, largest_strong), (weak, largest_weak)) = (sizes(&graph.strong), sizes(&graph.weak));
-    let component = |count: usize, largest: usize| {
-        format!("{} (largest: {} pages)", grouped(count as i64), grouped(largest as i64))
-    };
     let facts = vec![
         Fact::count("pages", graph.outgoing.nodes()),
         Fact::count("edges", graph.outgoing.edges()),
         Fact::count("hosts", seen.hosts.rows.len()),
         Fact::count("broken links", seen.broken.len()),
-        Fact::text("strongly connected components", component(strong, largest_strong)),
-        Fact::text("weakly connected components", component(weak, largest_weak)),
-        Fact::text("PageRank", format!("{} rounds, last change {:.1e}", graph.ranks.rounds, graph.ranks.distance)),
+        Fact::count("strong components", strong),
+        Fact::count("largest strong component", largest_strong),
+        Fact::count("weak components", weak),
+        Fact::count("largest weak component", largest_weak),
     ];
     let mut sections = vec![ranks(seen), degrees(graph), matrix(seen.hosts)];
     sections.extend(broken(seen));
@@ -107,9 +105,11 @@ fn ranks(seen: &Seen<'_>) -> Section {
     });
     Section {
         title: format!("The {} pages with the highest PageRank", seen.order.len().min(BARS)),
-        note:
-            "The share of time that a reader spends on the page who follows links at random. All pages together have 1."
-                .to_owned(),
+        note: format!(
+            "The share of time that a reader spends on the page who follows links at random; all pages together have 1. {} \
+             rounds, the last of which changed the ranks by {:.1e} in all.",
+            seen.graph.ranks.rounds, seen.graph.ranks.distance
+        ),
         body: Body::Bars(bars.collect()),
     }
 }

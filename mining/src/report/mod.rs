@@ -53,7 +53,9 @@ pub fn write(options: &Options, miner: &Miner, source: &Source, findings: &Findi
         let name = format!("{}.csv", table.spec.name);
         csv::write(&dir.path().join(&name), &table.frame.head(Some(shown)))
             .with_context(|| format!("cannot write {name}"))?;
-        files.push((name.clone(), format!("its first {} rows", grouped(shown as i64))));
+        let part =
+            if shown < rows { format!("its first {} rows", grouped(shown as i64)) } else { "the same rows".to_owned() };
+        files.push((name.clone(), part));
         outputs.push(FileEntry { path: name, rows: Some(shown as u64), ..FileEntry::default() });
     }
     files.push((

@@ -56,7 +56,7 @@ fn rank_frequency(totals: &[Total<'_>]) -> Section {
 fn table(totals: &[Total<'_>], documents: u64) -> Section {
     Section {
         title: "Terms".to_owned(),
-        note: "tf: occurrences; df: documents that hold the term. The Parquet file has all terms, by language."
+        note: "tf: occurrences; df: documents that hold the term, and df % of all documents. The Parquet file has all terms, by language."
             .to_owned(),
         body: Body::Table(view(totals, documents, ROWS)),
     }
@@ -73,7 +73,7 @@ fn view(totals: &[Total<'_>], documents: u64, rows: usize) -> View {
             Cell::Float((share * 10.0).round() / 10.0),
         ]
     });
-    View { columns: vec!["rank", "term", "tf", "df", "% of documents"], rows: rows.collect() }
+    View { columns: vec!["rank", "term", "tf", "df", "df %"], rows: rows.collect() }
 }
 
 /// At most `wanted` of the numbers below `len`, the first and the last among them, even on a logarithmic scale.
