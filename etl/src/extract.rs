@@ -11,6 +11,7 @@ pub mod page;
 mod segment;
 mod source;
 pub mod stream;
+pub mod strip;
 mod tables;
 pub mod tree;
 

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
+use archive::schema::Kind;
 use archive::{DataDir, DataSet};
 use arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
-use arrow::datatypes::Int64Type;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use bus::topic::{ARTEFACTS, STAGE_GROUP};
+use chrono::{DateTime, SecondsFormat};
 use program::{Common, Exit, Misuse};
 use serde_json::{Map, Value, json};
 
@@ -143,7 +144,6 @@ fn described(row: &RecordBatch) -> Result<Value> {
 
 /// All columns but body and headers; what is null is left out.
 fn attributes(row: &RecordBatch) -> Result<Vec<(String, Value)>> {
-    let options = FormatOptions::default();
     let mut found = Vec::new();
     for column in archive::schema::columns(DataSet::Artefacts).iter().filter(|c| !matches!(c.name, "body" | "headers"))
     {
@@ -152,13 +152,20 @@ fn attributes(row: &RecordBatch) -> Result<Vec<(String, Value)>> {
             continue;
         }
         let value = match column.kind {
-            archive::schema::Kind::Int => json!(array.as_primitive::<Int64Type>().value(0)),
-            archive::schema::Kind::Bool => json!(array.as_boolean().value(0)),
-            _ => json!(ArrayFormatter::try_new(array.as_ref(), &options)?.value(0).to_string()),
+            Kind::Int => json!(array.as_primitive::<Int64Type>().value(0)),
+            Kind::Bool => json!(array.as_boolean().value(0)),
+            Kind::Text => json!(array.as_string::<i32>().value(0)),
+            Kind::Timestamp => json!(rfc3339(array.as_primitive::<TimestampMicrosecondType>().value(0))),
+            Kind::Binary | Kind::Pairs => continue,
         };
         found.push((column.name.to_owned(), value));
     }
     Ok(found)
+}
+
+fn rfc3339(micros: i64) -> String {
+    let time = DateTime::from_timestamp_micros(micros);
+    time.map_or_else(|| format!("{micros} µs"), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 fn pairs(row: &RecordBatch) -> Result<Vec<(String, String)>> {

@@ -148,6 +148,7 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
         tmp: Tmp::create(data)?,
         parts: Default::default(),
         counts,
+        first_day: None,
         bus: bus.clone(),
     };
     let marks = Marks::new(data, Day::of_millis(bus.now()?))?;
@@ -193,7 +194,7 @@ impl Run<'_> {
                 self.publish_figures()?;
                 ticked = Instant::now();
             }
-            if !self.args.once && idle && chores.is_none_or(|at| at.elapsed() >= CHORES) {
+            if !self.args.once && chores.is_none_or(|at| at.elapsed() >= CHORES) {
                 self.chores()?;
                 chores = Some(Instant::now());
             }
@@ -269,7 +270,8 @@ impl Run<'_> {
 
     /// Marks days, and keeps the embedded log small. Nothing is open between seal and rename here.
     fn chores(&mut self) -> Result<()> {
-        self.stager.counts.days_completed += self.marks.write(&self.stager.bus, &self.stager.data)?;
+        let first = self.stager.first_day.take();
+        self.stager.counts.days_completed += self.marks.write(&self.stager.bus, &self.stager.data, first)?;
         let until = Instant::now() + TICK;
         while self.stager.bus.maintain()? && Instant::now() < until && !self.shutdown.requested() {}
         Ok(())

@@ -102,7 +102,12 @@ pub(crate) async fn answer(
         Some(Behaviour::Hang) => std::future::pending().await,
         Some(Behaviour::Calendar) => (generated::calendar(prefix, rest), None),
         Some(Behaviour::Nested { depth }) => (Found::html(200, generated::nested_page(*depth)), None),
-        Some(Behaviour::Tree { pages, fanout }) => (generated::tree(rest, *pages, *fanout), None),
+        Some(Behaviour::Tree { pages, fanout, slow_ms }) => {
+            if *slow_ms > 0 && rest.bytes().map(u32::from).sum::<u32>().is_multiple_of(4) {
+                tokio::time::sleep(Duration::from_millis(*slow_ms)).await;
+            }
+            (generated::tree(rest, *pages, *fanout), None)
+        }
         Some(Behaviour::Close) => return Err(Raw { fault: Fault::Close, ticket }),
         Some(Behaviour::SlowHeaders { every_ms }) => {
             return Err(Raw { fault: Fault::SlowHeaders(Duration::from_millis(*every_ms)), ticket });

@@ -130,6 +130,9 @@ pub enum Behaviour {
         /// Children of each page.
         #[serde(default = "ten")]
         fanout: u32,
+        /// One page in four takes so long.
+        #[serde(default)]
+        slow_ms: u64,
     },
 }
 

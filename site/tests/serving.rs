@@ -313,7 +313,7 @@ fn generated_pages_come_by_their_paths() {
     let site = Site::empty()
         .misbehave("/calendar/*", Behaviour::Calendar)
         .misbehave("/deep", Behaviour::Nested { depth: 20_000 })
-        .misbehave("/tree/*", Behaviour::Tree { pages: 30, fanout: 4 })
+        .misbehave("/tree/*", Behaviour::Tree { pages: 30, fanout: 4, slow_ms: 1 })
         .start()
         .unwrap();
     assert!(text(&site, "/calendar/2031/12").contains("href=\"/calendar/2032/01\""));

@@ -36,7 +36,8 @@ fn a_second_spider_of_a_crawl_is_told_who_holds_it() {
 #[test]
 fn a_signal_ends_a_crawl_in_order() {
     for name in ["TERM", "INT"] {
-        let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 5000, fanout: 10 }).start().unwrap();
+        let site =
+            Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 5000, fanout: 10, slow_ms: 0 }).start().unwrap();
         let spider = Spider::new();
         let mut child =
             Running(spider.crawl(&[&site.url("/t/0.html"), "--per-host", "2", "--delay", "0.005"]).spawn().unwrap());

@@ -32,7 +32,7 @@ fn requests_to_a_host_keep_the_delay_and_come_one_at_a_time() {
     let site = Site::empty()
         .host("two", None)
         .fill_in(true)
-        .misbehave("/t/*", Behaviour::Tree { pages: 12, fanout: 4 })
+        .misbehave("/t/*", Behaviour::Tree { pages: 12, fanout: 4, slow_ms: 0 })
         .start()
         .unwrap();
     let spider = Spider::new();
@@ -46,7 +46,7 @@ fn requests_to_a_host_keep_the_delay_and_come_one_at_a_time() {
 
 #[test]
 fn the_delay_holds_across_a_kill_and_a_restart() {
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 30, fanout: 4 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 30, fanout: 4, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let seed = site.url("/t/0.html");
     let args = [seed.as_str(), "--delay", "0.3", "--per-host", "1", "--until-idle"];
@@ -68,7 +68,7 @@ fn the_delay_holds_across_a_kill_and_a_restart() {
 fn crawl_delay_is_kept_and_remembered_across_a_restart() {
     let site = Site::empty()
         .page("/robots.txt", Page::text("User-agent: *\nCrawl-delay: 0.5"))
-        .misbehave("/t/*", Behaviour::Tree { pages: 30, fanout: 4 })
+        .misbehave("/t/*", Behaviour::Tree { pages: 30, fanout: 4, slow_ms: 0 })
         .start()
         .unwrap();
     let spider = Spider::new();

@@ -9,7 +9,7 @@ use support::{Dice, Running, Spider, ok, run, text};
 
 #[test]
 fn a_crawl_ends_at_exactly_that_many_pages() {
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 400, fanout: 20 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 400, fanout: 20, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     for (n, want) in [("1", 1), ("57", 57), ("57", 57), ("200", 200), ("200", 200)] {
         let output = run(&mut spider.crawl(&[&site.url("/t/0.html"), "--pages", n, "--per-host", "32"]));
@@ -50,7 +50,8 @@ fn a_site_with_fewer_pages_ends_when_idle_is_asked_for() {
 
 #[test]
 fn killed_and_started_again_it_still_ends_at_exactly_that_many() {
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 1000, fanout: 10 }).start().unwrap();
+    let site =
+        Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 1000, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let seed = site.url("/t/0.html");

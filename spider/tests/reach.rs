@@ -20,7 +20,8 @@ fn set<const N: usize>(paths: [&str; N]) -> BTreeSet<&str> {
 
 #[test]
 fn every_page_of_a_tree_is_archived_once() {
-    let site = Site::empty().misbehave("/tree/*", Behaviour::Tree { pages: 500, fanout: 7 }).start().unwrap();
+    let site =
+        Site::empty().misbehave("/tree/*", Behaviour::Tree { pages: 500, fanout: 7, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let summary = spider.crawl_all(&[&site.url("/tree/0.html")]);
     let archived = spider.archived();

@@ -13,7 +13,8 @@ use support::{Dice, Running, Spider, ok, run, text, until};
 
 #[test]
 fn ten_kills_at_random_leave_every_url_archived_exactly_once() {
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 1500, fanout: 10 }).start().unwrap();
+    let site =
+        Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 1500, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     let seed = site.url("/t/0.html");
@@ -38,7 +39,7 @@ fn ten_kills_at_random_leave_every_url_archived_exactly_once() {
 
 /// Crawls half, does something to the local files, crawls the rest.
 fn half_and_half(harm: impl Fn(&Spider)) -> (Spider, String) {
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 300, fanout: 10 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 300, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let seed = site.url("/t/0.html");
     let output = run(&mut spider.crawl(&[&seed, "--pages", "150"]));
@@ -78,7 +79,7 @@ fn a_damaged_index_is_noticed_and_built_again() {
 #[test]
 fn an_index_of_another_bus_is_not_believed() {
     let foreign = Spider::new();
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 50, fanout: 10 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 50, fanout: 10, slow_ms: 0 }).start().unwrap();
     foreign.crawl_all(&[&site.url("/t/0.html")]);
     let (_, said) = half_and_half(|spider| {
         std::fs::copy(foreign.index().join("index"), spider.index().join("index")).unwrap();
@@ -89,7 +90,7 @@ fn an_index_of_another_bus_is_not_believed() {
 #[test]
 fn an_old_index_is_brought_up_to_date() {
     let old = tempfile::tempdir().unwrap();
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 300, fanout: 10 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 300, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let seed = site.url("/t/0.html");
     let run_to = |pages: &str| assert_eq!(run(&mut spider.crawl(&[&seed, "--pages", pages])).status.code(), Some(0));
@@ -149,7 +150,7 @@ fn what_cannot_be_decoded_goes_to_the_dead_letters_and_the_crawl_goes_on() {
 
 #[test]
 fn partitions_that_are_taken_away_and_given_back_lose_nothing() {
-    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 400, fanout: 10 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 400, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let mut child =
         Running(spider.crawl(&[&site.url("/t/0.html"), "--until-idle", "--per-host", "4"]).spawn().unwrap());
@@ -169,30 +170,6 @@ fn partitions_that_are_taken_away_and_given_back_lose_nothing() {
     assert!(rounds >= 3, "{rounds}");
     until("the end", || child.0.try_wait().unwrap().is_some());
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
-    let archived = spider.archived();
-    let states = spider.frontier();
-    let found = spider.records("discovered.main");
-    for n in 0..400 {
-        let url = site.url(&format!("/t/{n}.html"));
-        if !archived.contains_key(&url) {
-            let d: Vec<_> = found
-                .iter()
-                .filter(|r| Discovered::from_record(&r.record).unwrap().url == url)
-                .map(|r| r.offset)
-                .collect();
-            eprintln!("{url} {:?} discovered {d:?}", states.get(&url));
-        }
-    }
-    let bus = spider.bus();
-    eprintln!(
-        "{:?} {:?}",
-        spider.tally(),
-        bus.lag(&topic::spider_group("main"), "discovered.main")
-            .unwrap()
-            .iter()
-            .filter(|l| l.committed > Some(0))
-            .collect::<Vec<_>>()
-    );
     assert_eq!(ok(&spider.archived()).len(), 400);
     assert_eq!(spider.tally().fetched, 400);
 }

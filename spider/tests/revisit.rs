@@ -58,7 +58,8 @@ fn a_recrawl_asks_with_conditions_and_archives_what_it_finds() {
 
 #[test]
 fn pages_count_from_the_last_recrawl_on_and_a_restart_goes_on_with_it() {
-    let site = Site::empty().misbehave("/t/*", site::Behaviour::Tree { pages: 100, fanout: 10 }).start().unwrap();
+    let site =
+        Site::empty().misbehave("/t/*", site::Behaviour::Tree { pages: 100, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let seed = site.url("/t/0.html");
     let go = |args: &[&str]| {

@@ -95,7 +95,7 @@ const COMMON: [(Lang, &str); 33] = [
 ];
 
 /// The code of a language.
-fn code(lang: Lang) -> &'static str {
+pub fn code(lang: Lang) -> &'static str {
     match lang {
         Lang::Afr => "af",
         Lang::Aka => "ak",

@@ -7,7 +7,7 @@ use web::{Link, LinkKind, Resolver};
 use super::budget::Budget;
 use super::facts::{Facts, Script};
 use super::tree::Bounds;
-use super::{content, language, stream, tree};
+use super::{content, language, stream, strip, tree};
 
 /// What an artefact is, as far as extraction needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ fn read(text: &str, budget: &Budget) -> (Facts, Option<Trouble>) {
     let bounds = Bounds::default();
     let from_tree = program::contained(|| {
         let _share = budget.take(text.len());
-        tree::parse(text, &bounds).map(|html| content::read(&html))
+        tree::parse(&strip::strip(text), &bounds).map(|html| content::read(&html))
     });
     let trouble = match from_tree {
         Ok(Some(facts)) => return (facts, None),

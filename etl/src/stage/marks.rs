@@ -22,8 +22,10 @@ impl Marks {
         Ok(Marks { next: first.unwrap_or(today).min(today) })
     }
 
-    /// Marks the days that have become complete; gives their number. Call it when nothing is sealed but not renamed.
-    pub fn write(&mut self, bus: &Bus, data: &DataDir) -> Result<u64> {
+    /// Marks the days that have become complete; gives their number. `first` is the first day that this run has staged records
+    /// of, which a new archive did not know at its start. Call it when nothing is sealed but not renamed.
+    pub fn write(&mut self, bus: &Bus, data: &DataDir, first: Option<Day>) -> Result<u64> {
+        self.next = first.map_or(self.next, |first| first.min(self.next));
         let now = bus.now()?;
         let today = Day::of_millis(now);
         let mut completed = 0;

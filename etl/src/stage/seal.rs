@@ -139,6 +139,7 @@ impl Stager {
             Err(e) => return Err(e.into()),
         }
         self.counts.segments += 1;
+        self.first_day = Some(self.first_day.map_or(segment.day, |first| first.min(segment.day)));
         self.counts.segment_bytes += segment.file.bytes;
         tracing::info!(segment = %segment.name, day = %segment.day, rows = segment.file.rows, "sealed");
         Ok(())

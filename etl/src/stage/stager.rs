@@ -80,6 +80,8 @@ pub struct Stager {
     pub parts: BTreeMap<u32, Part>,
     /// What was done.
     pub counts: Counts,
+    /// The first day of those that segments were sealed for.
+    pub first_day: Option<Day>,
 }
 
 impl Stager {

@@ -54,9 +54,9 @@ impl Shown {
     /// True when key, a header or the value, as far as they are text, match.
     pub fn matches(delivered: &Delivered, re: &Regex) -> bool {
         let record = &delivered.record;
-        let is_match = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| re.is_match(text));
+        let is_match = |bytes: &[u8]| text(bytes).is_some_and(|text| re.is_match(text));
         let header = |(name, value): &(String, bytes::Bytes)| {
-            std::str::from_utf8(value).is_ok_and(|value| re.is_match(&format!("{name}: {value}")))
+            text(value).is_some_and(|value| re.is_match(&format!("{name}: {value}")))
         };
         is_match(&record.key) || record.headers.0.iter().any(header) || record.value.as_deref().is_some_and(is_match)
     }
@@ -100,22 +100,27 @@ impl Shown {
     }
 }
 
+/// Bytes as text, if they are some: UTF-8 without NUL.
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
 impl Part {
     fn of(bytes: &[u8]) -> Part {
         let structured = bytes.len() <= MAX_JSON && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
-        match serde_json::from_slice(bytes) {
-            Ok(value) if structured => Part::Json(value),
+        match structured.then(|| serde_json::from_slice(bytes)) {
+            Some(Ok(value)) => Part::Json(value),
             _ => Part::text_of(bytes),
         }
     }
 
     fn text_of(bytes: &[u8]) -> Part {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => {
+        match text(bytes) {
+            Some(text) => {
                 let end = (0..=MAX_TEXT.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
                 Part::Text(text[..end].to_owned(), text.len())
             }
-            _ => {
+            None => {
                 let first = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
                 Part::Binary(bytes.len(), first, hex::encode(Sha256::digest(bytes)))
             }

@@ -71,10 +71,12 @@ impl Engine {
     }
 
     /// Ends a visit that is not made, since robots.txt of its host cannot be read.
-    fn refuse(&mut self, target: Target, partition: u32, failure: Failure) {
+    fn refuse(&mut self, mut target: Target, partition: u32, failure: Failure) {
         let Some(p) = self.frontier.partitions.get(&partition) else { return };
         let ticket = Ticket { partition, epoch: p.epoch, claim: false };
-        let result = Err(Failure { transient: false, ..failure });
+        // robots.txt was tried as often as the URL would be
+        target.attempts = self.settings.manners.retries;
+        let result = Err(failure);
         let visit = Visit { fetched_at: self.clock.micros(), elapsed: Duration::ZERO, reached: false, result };
         self.settle(target, ticket, visit);
     }

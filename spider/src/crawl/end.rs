@@ -1,6 +1,6 @@
 //! Whether the crawl is at its end; and small things that are done once in a while.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bus::payload::Tally;
@@ -12,6 +12,9 @@ use crate::frontier::checkpoint::{self, Part};
 
 /// A checkpoint takes at most one part in this many of the time.
 const CHECKPOINT_SHARE: u32 = 30;
+/// How often the bus is maintained, and for how long at a time.
+const MAINTENANCE: Duration = Duration::from_secs(5);
+const MAINTENANCE_BUDGET: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Whether the crawl is at its end; goes one level deeper when a level is done.
@@ -56,10 +59,7 @@ impl Engine {
         if self.tallies.sum(|p| !ours.contains_key(&p)).pending > 0 {
             return Ok(false);
         }
-        let group = bus::topic::spider_group(&self.settings.crawl);
-        let topic = bus::topic::discovered(&self.settings.crawl).name;
-        let lag: i64 = self.bus.lag(&group, &topic)?.iter().map(|lag| lag.records).sum();
-        Ok(lag == 0 && !self.tallies.refresh()?)
+        Ok(self.lag()? == 0 && !self.tallies.refresh()?)
     }
 
     /// Small things once in a while: visits that fall due, others' tallies, checkpoint, progress.
@@ -88,10 +88,36 @@ impl Engine {
             self.checkpoint_took = now.elapsed();
             self.changed = false;
         }
+        if now - self.maintained >= MAINTENANCE {
+            self.maintained = now;
+            self.maintain();
+        }
         let pending = self.frontier.queues.len() + self.in_flight;
-        let counted = self.counted();
-        self.progress.tick(counted, pending as u64, self.in_flight);
+        let lag = self.lag()?;
+        self.progress.tick(pending as u64, self.in_flight, lag);
         Ok(())
+    }
+
+    /// Lets the bus expire and compact a little; another program may be at it too.
+    fn maintain(&self) {
+        let until = Instant::now() + MAINTENANCE_BUDGET;
+        loop {
+            match self.bus.maintain() {
+                Ok(true) if Instant::now() < until => {}
+                Ok(_) => return,
+                Err(e) => {
+                    warn!("the bus could not be maintained: {e}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Candidates that nobody has decided about.
+    fn lag(&self) -> Result<i64> {
+        let group = bus::topic::spider_group(&self.settings.crawl);
+        let topic = bus::topic::discovered(&self.settings.crawl).name;
+        Ok(self.bus.lag(&group, &topic)?.iter().map(|lag| lag.records).sum())
     }
 
     pub(super) fn write_checkpoint(&mut self) -> Result<()> {

@@ -102,6 +102,7 @@ impl Engine {
                 }
                 (index, part.next)
             });
+            self.changed |= from.is_none();
             self.frontier.assign(&self.bus, a, tally, from, self.clock.seconds())?;
             if self.frontier.partitions.get(&a.partition).is_some_and(|p| p.tally.since < mark) {
                 self.frontier.set_mark(a.partition, mark);

@@ -309,10 +309,10 @@ fn connected(visit: &Visit) -> Option<bool> {
     }
 }
 
-/// State after a failure.
+/// State after a failure: what is forbidden stays so, everything else is visited again.
 fn after(failure: &Failure) -> State {
     match failure.class {
-        Class::Robots | Class::BlockedAddress => State::Gone,
+        Class::Robots | Class::BlockedAddress if !failure.transient => State::Gone,
         _ => State::Fetched,
     }
 }

@@ -114,7 +114,7 @@ impl Progress {
     }
 
     /// Once a second or so.
-    pub fn tick(&mut self, counted: u64, pending: u64, in_flight: usize) {
+    pub fn tick(&mut self, pending: u64, in_flight: usize, lag: i64) {
         self.metrics.metrics.ready(true);
         self.metrics.pending.set(pending as f64);
         self.metrics.in_flight.set(in_flight as f64);
@@ -133,10 +133,10 @@ impl Progress {
             beats.update(|beat| {
                 beat.state = if pending > 0 { "running" } else { "waiting" }.into();
                 beat.rates = rates.map(|(name, n)| (name.to_owned(), n as f64 / seconds)).into();
-                beat.lag = Some(i64::try_from(pending).unwrap_or(i64::MAX));
+                beat.lag = Some(lag);
             });
         }
-        tracing::trace!(counted, pending, in_flight, "crawling");
+        tracing::trace!(pending, in_flight, lag, "crawling");
     }
 
     /// No further request starts.

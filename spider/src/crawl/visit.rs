@@ -120,9 +120,8 @@ fn read(context: &Context, target: &Target, url: &Url, answer: Answer) -> Page {
         redirect = to.and_then(|to| web::resolve(url, to.trim()).ok()).map(|to| finder.found(to, target.requisite));
     }
     let mut links = Vec::new();
-    if (200..300).contains(&answer.status) && !target.requisite && is_html(&answer) {
-        let body = &answer.body.bytes;
-        let content_type = answer.header(CONTENT_TYPE);
+    let (body, content_type) = (&answer.body.bytes, answer.header(CONTENT_TYPE));
+    if (200..300).contains(&answer.status) && !target.requisite && web::is_html(content_type, body) {
         // a parser's bug on one page must not end the crawl
         match program::contained(|| web::extract(body, content_type, url, false)) {
             Ok(extraction) => links = finder.links(target, extraction),
@@ -182,59 +181,4 @@ impl Finder<'_> {
 
 fn is_stylesheet(rel: Option<&str>) -> bool {
     rel.is_some_and(|rel| rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("stylesheet")))
-}
-
-/// HTML by its Content-Type, or, where there is none, by its look.
-fn is_html(answer: &Answer) -> bool {
-    match answer.header(CONTENT_TYPE).map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()) {
-        Some(t) if !t.is_empty() => t == "text/html" || t == "application/xhtml+xml",
-        _ => looks_like_html(&answer.body.bytes),
-    }
-}
-
-/// By the first tag (WHATWG MIME Sniffing, section 7.1, made short).
-fn looks_like_html(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let start = body.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(body.len());
-    let head: Vec<u8> = body[start..].iter().take(16).map(u8::to_ascii_lowercase).collect();
-    const TAGS: [&[u8]; 18] = [
-        b"<!doctype html",
-        b"<html",
-        b"<head",
-        b"<script",
-        b"<iframe",
-        b"<h1",
-        b"<div",
-        b"<font",
-        b"<table",
-        b"<a",
-        b"<style",
-        b"<title",
-        b"<b",
-        b"<body",
-        b"<br",
-        b"<p",
-        b"<!--",
-        b"<meta",
-    ];
-    TAGS.iter().any(|tag| {
-        head.strip_prefix(*tag).is_some_and(|rest| {
-            tag.ends_with(b"--") || matches!(rest.first(), None | Some(b' ' | b'>' | b'\t' | b'\n' | b'\r' | b'/'))
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn html_is_known_by_its_look() {
-        for html in ["<!DOCTYPE html><title>x", "\n  <HTML lang=en>", "\u{feff}<p>x", "<!--x-->", "<a href=x>"] {
-            assert!(looks_like_html(html.as_bytes()), "{html}");
-        }
-        for other in ["", "plain", "%PDF-1.4", "{\"a\":1}", "<?xml version=\"1.0\"?><rss/>", "<abc>"] {
-            assert!(!looks_like_html(other.as_bytes()), "{other}");
-        }
-    }
 }

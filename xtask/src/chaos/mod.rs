@@ -99,7 +99,9 @@ impl Chaos {
             return Ok((running, vec![seed], None));
         }
         let pages = self.pages.div_ceil(u32::from(self.hosts));
-        let mut site = Site::empty().misbehave("/tree/*", Behaviour::Tree { pages, fanout: 10 }).log(log);
+        // some answers take longer than the delay: then only manners keep a second connection closed
+        let slow_ms = (self.delay * 1_500.0) as u64;
+        let mut site = Site::empty().misbehave("/tree/*", Behaviour::Tree { pages, fanout: 10, slow_ms }).log(log);
         let names: Vec<String> = (2..=self.hosts).map(|n| format!("host{n}")).collect();
         for name in &names {
             site = site.host(name, None);
