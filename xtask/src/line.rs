@@ -47,8 +47,14 @@ impl Line {
     }
 
     /// The command, with standard input closed: chores never ask.
+    ///
+    /// It does not inherit what cargo tells about xtask itself. Build scripts read the same names: one that sees another
+    /// value than it did when cargo was called by hand is run again, and all that depends on it is compiled again.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_xtask(&name.to_string_lossy())) {
+            command.env_remove(name);
+        }
         command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
@@ -74,6 +80,13 @@ impl fmt::Display for Line {
         }
         Ok(())
     }
+}
+
+/// Whether cargo sets this variable for the package that it runs.
+fn is_about_xtask(name: &str) -> bool {
+    const NAMES: [&str; 4] = ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    const PREFIXES: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_EXE_"];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The path as seen from the current folder, where it lies below.
@@ -104,6 +117,14 @@ mod tests {
         let shell = Command::new("sh").arg("-c").arg(line.to_string()).output();
         let shown = shell.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
         assert_eq!(shown.lines().collect::<Vec<_>>(), words);
+    }
+
+    #[test]
+    fn what_cargo_tells_about_xtask_is_not_passed_on() -> std::io::Result<()> {
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "cargo test says it to the test");
+        let seen = String::from_utf8_lossy(&Line::new("env").command().output()?.stdout).into_owned();
+        assert!(seen.contains("PATH=") && !seen.contains("CARGO_PKG_") && !seen.contains("CARGO_MANIFEST_"), "{seen}");
+        Ok(())
     }
 
     #[test]
