@@ -2,7 +2,7 @@
 //!
 //! usage: bench_extract [FOLDER [MB [RUNS]]] — by default 100 MB of the Rust documentation, 5 runs, the median counts.
 //! Extract reads Parquet, parses, finds links, text, language and words, and writes three Parquet files; the peer only parses
-//! text that is in memory. Build first: `cargo build --release -p etl --bins --examples`.
+//! text that is in memory. Build first: `cargo build --release --workspace --bin etl --examples`.
 #![allow(missing_docs, reason = "an executable")]
 
 #[path = "bench/mod.rs"]

@@ -2,7 +2,7 @@
 //!
 //! usage: bench_stage [FOLDER [MB [RUNS]]] — by default 100 MB of the Rust documentation, 5 runs, the median counts.
 //! Stage reads the embedded log, checks every body's hash, hashes rows and files, and syncs; the peer has all in memory and
-//! writes one file of the same columns with the same compression. Build first: `cargo build --release -p etl --bins --examples`.
+//! writes one file of the same columns with the same compression. Build first: `cargo build --release --workspace --bin etl --examples`.
 #![allow(missing_docs, reason = "an executable")]
 
 #[path = "bench/mod.rs"]
