@@ -1,6 +1,6 @@
 //! How fast is the embedded log, beside a bare SQLite loop and a bare disk, in one run on one disk?
 //!
-//! `cargo run --release -p bus --example bench_bus -- DIR [ROUNDS]`
+//! `cargo run --release --workspace --example bench_bus -- DIR [ROUNDS]`
 //!
 //! Batches of 1,000 artefacts with bodies of 10 KB, over 16 partitions; durable when a batch returns. The bare loop
 //! has one table (key, body), the same pragmas and nothing else: no partitions, headers, offsets, times or fences.

@@ -1,7 +1,7 @@
 //! Which table layout holds records best? Bare SQLite with the pragmas of the embedded log; 16 partitions, each batch
 //! spread over them; durable write, sequential read, file size.
 //!
-//! `cargo run --release -p bus --example bench_layouts -- DIR`
+//! `cargo run --release --workspace --example bench_layouts -- DIR`
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 

@@ -1,6 +1,6 @@
 //! What extraction costs: CPU microseconds a page, beside a bare loop over the same parser, on folders of HTML.
 //!
-//! `cargo bench --profile release -p web -- /usr/share/doc/python3.11/html /usr/share/doc/apache2-doc`
+//! `cargo bench --profile release --workspace --bench extract -- /usr/share/doc/python3.11/html /usr/share/doc/apache2-doc`
 //!
 //! The bare loop takes the attributes of the same elements, joins them to the page's URL and gathers the texts; it knows
 //! no canonical form, character set, base, entities or limits. Passes alternate, the median of five is printed.

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 fn executable() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap().join("examples/sample");
-    assert!(built.exists(), "{} is missing: cargo build --release -p program --example sample", built.display());
+    assert!(built.exists(), "{} is missing: cargo build --release --workspace --example sample", built.display());
     built
 }
 
