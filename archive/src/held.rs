@@ -56,6 +56,8 @@ impl Drop for Held {
     fn drop(&mut self) {
         // nobody is to be told of a holder that has left
         let _ = self.file.set_len(0);
+        // closing alone would leave the lock to a child that another thread is about to start, until it executes its program
+        let _ = self.file.unlock();
     }
 }
 
