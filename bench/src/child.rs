@@ -1,7 +1,9 @@
 //! Runs a command and measures it: wall time, CPU time of it and its children, what it printed.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,18 +14,34 @@ pub struct Measured {
     pub wall: f64,
     /// CPU time, user and system, seconds.
     pub cpu: f64,
+    /// CPU time of its threads by their names, seconds, as far as it was seen.
+    pub threads: BTreeMap<String, f64>,
     /// Standard output.
     pub stdout: String,
 }
 
+/// How often the threads of a child are looked at; what they do after the last look is not seen.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Runs to the end; an exit code other than 0 is an error with the end of standard error.
+#[allow(clippy::disallowed_methods, reason = "samples are taken at times, and nothing waits for one")]
 pub fn measure(command: &mut Command) -> Result<Measured> {
     let before = children_cpu()?;
     let start = Instant::now();
-    let out = command
+    let mut child = command
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .with_context(|| format!("start {}", command.get_program().to_string_lossy()))?;
+    let pid = child.id();
+    let mut seen = BTreeMap::new();
+    // its outputs are short, and fit into the pipes until it has ended
+    while child.try_wait()?.is_none() {
+        look(pid, &mut seen);
+        thread::sleep(LOOK);
+    }
+    let out = child.wait_with_output()?;
     let wall = start.elapsed().as_secs_f64();
     let cpu = children_cpu()? - before;
     if !out.status.success() {
@@ -31,18 +49,46 @@ pub fn measure(command: &mut Command) -> Result<Measured> {
         let tail: Vec<&str> = stderr.lines().rev().take(5).collect();
         bail!("{:?} ended with {}: {}", command, out.status, tail.into_iter().rev().collect::<Vec<_>>().join(" | "));
     }
-    Ok(Measured { wall, cpu, stdout: String::from_utf8_lossy(&out.stdout).into_owned() })
+    let mut threads = BTreeMap::new();
+    for (name, cpu) in seen.into_values() {
+        *threads.entry(name).or_default() += cpu;
+    }
+    Ok(Measured { wall, cpu, threads, stdout: String::from_utf8_lossy(&out.stdout).into_owned() })
 }
 
-/// CPU seconds of children that ended, from /proc/self/stat (clock ticks are 1/100 s on Linux).
+/// Notes name and CPU seconds of each thread of a process, by thread id.
+fn look(pid: u32, seen: &mut BTreeMap<String, (String, f64)>) {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return };
+    for task in tasks.flatten() {
+        let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else { continue };
+        let name = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map_or("?", |(name, _)| name);
+        // utime and stime are fields 14 and 15
+        if let Ok(cpu) = ticks(&stat, [14, 15]) {
+            seen.insert(task.file_name().to_string_lossy().into_owned(), (name.to_owned(), cpu));
+        }
+    }
+}
+
+/// CPU seconds of children that ended: cutime and cstime are fields 16 and 17.
 fn children_cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
-    let after_name = stat.rsplit_once(')').context("/proc/self/stat has no name")?.1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks =
-        |i: usize| -> Result<f64> { Ok(fields.get(i).context("/proc/self/stat is short")?.parse::<f64>()? / 100.0) };
-    // cutime and cstime are fields 16 and 17 (proc(5)); the first after the name is field 3.
-    Ok(ticks(13)? + ticks(14)?)
+    ticks(&std::fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?, [16, 17])
+}
+
+/// CPU seconds of this process.
+pub fn own_cpu() -> Result<f64> {
+    ticks(&std::fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?, [14, 15])
+}
+
+/// Sum of two times of a stat file (proc(5), fields counted from 1; clock ticks are 1/100 s on Linux).
+fn ticks(stat: &str, fields: [usize; 2]) -> Result<f64> {
+    let after_name = stat.rsplit_once(')').context("a stat file has no name")?.1;
+    let values: Vec<&str> = after_name.split_whitespace().collect();
+    let mut sum = 0.0;
+    for field in fields {
+        // the first after the name is field 3
+        sum += values.get(field - 3).context("a stat file is short")?.parse::<f64>()? / 100.0;
+    }
+    Ok(sum)
 }
 
 /// Median; the mean of the middle two when the number is even.
@@ -58,7 +104,15 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, ticks};
+
+    #[test]
+    fn times_are_read_behind_a_name_with_blanks_and_parentheses() {
+        let stat = "7 (a) (b c) S 1 7 7 0 -1 4194304 100 0 0 0 120 30 4 1 20 0";
+        assert_eq!(ticks(stat, [14, 15]).unwrap_or_default(), 1.5);
+        assert_eq!(ticks(stat, [16, 17]).unwrap_or_default(), 0.05);
+        assert!(ticks("7 (a) S", [14, 15]).is_err());
+    }
 
     #[test]
     fn median_of_odd_and_even_counts() {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::child::{Measured, measure, median};
+use crate::child::{Measured, measure, median, own_cpu};
 use crate::nginx::Nginx;
 
 const CONCURRENCY: &str = "64";
@@ -50,7 +50,43 @@ pub fn run(args: &[&str]) -> Result<()> {
         }
     }
     report(&names, &runs);
+    where_it_goes(&runs[0], extraction(&root)?);
     Ok(())
+}
+
+/// CPU seconds of taking the links off all pages, as the spider does it.
+fn extraction(root: &Path) -> Result<f64> {
+    let mut files = Vec::new();
+    html_files(root, root, &mut files)?;
+    let base = url::Url::parse("http://127.0.0.1/")?;
+    let mut cpu = 0.0;
+    for files in files.chunks(500) {
+        let pages = files.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
+        let before = own_cpu()?;
+        for page in &pages {
+            std::hint::black_box(web::extract(page, Some("text/html"), &base, false));
+        }
+        cpu += own_cpu()? - before;
+    }
+    Ok(cpu)
+}
+
+/// The spider's CPU time by its threads.
+fn where_it_goes(runs: &[(Measured, f64)], extraction: f64) {
+    let per_page = |name: &str| {
+        let of = |m: &Measured| m.threads.get(name).copied().unwrap_or_default();
+        median(runs.iter().map(|(m, pages)| of(m) * 1000.0 / pages).collect())
+    };
+    let all = median(runs.iter().map(|(m, pages)| m.cpu * 1000.0 / pages).collect());
+    let pages = median(runs.iter().map(|run| run.1).collect());
+    let links = extraction * 1000.0 / pages;
+    let (fetch, engine, publisher) = (per_page("fetch"), per_page("spider"), per_page("publisher"));
+    println!("where the time of spider crawl goes, CPU-ms/page:");
+    println!("{:>8.3}  HTTP and robots rules (threads fetch, without links)", fetch - links);
+    println!("{links:>8.3}  links of pages (threads fetch; measured apart over the same files)");
+    println!("{engine:>8.3}  deciding: frontier, scope, manners, records (thread spider)");
+    println!("{publisher:>8.3}  publishing: transactions on the bus (thread publisher)");
+    println!("{:>8.3}  start, end, kernel threads", all - fetch - engine - publisher);
 }
 
 fn parse(args: &[&str]) -> Result<Options> {
