@@ -134,6 +134,7 @@ impl Settling {
                 self.answer(page, &before, &mut artefact, &mut past, &mut item)
             }
             Err(failure) => {
+                tell(&target, &failure);
                 artefact.error = Some(failure.class.name().into());
                 past.validators = before.validators.clone();
                 past.hash = before.hash.clone();
@@ -306,6 +307,16 @@ fn connected(visit: &Visit) -> Option<bool> {
         Ok(_) => Some(true),
         Err(f) if matches!(f.class, Class::Dns | Class::Connect | Class::Timeout) => Some(false),
         Err(_) => None,
+    }
+}
+
+/// A seed that fails is said, since a person named it; other failures are counted.
+fn tell(target: &Target, failure: &Failure) {
+    let remedy = if failure.class == Class::Robots { "; `spider explain` shows the rule" } else { "" };
+    if target.depth == 0 && target.hops == 0 && !target.requisite {
+        tracing::warn!("seed {}: {}: {}{remedy}", target.url, failure.class.name(), failure.reason);
+    } else {
+        tracing::debug!("{}: {}: {}", target.url, failure.class.name(), failure.reason);
     }
 }
 
