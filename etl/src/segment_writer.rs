@@ -36,6 +36,9 @@ pub struct SegmentWriter {
     group_rows: usize,
     rows: u64,
     hash: u128,
+    /// Memory and size after the last change: asking the encoders costs, and is done for each record.
+    memory: usize,
+    size: u64,
 }
 
 /// A segment that was written and synced.
@@ -58,7 +61,8 @@ impl SegmentWriter {
         let file = file.with_context(|| format!("cannot create {}", path.display()))?;
         let options = ArrowWriterOptions::new().with_properties(properties(set)?).with_skip_arrow_metadata(true);
         let arrow = ArrowWriter::try_new_with_options(Hashing::new(file), arrow_columns::schema(set), options)?;
-        Ok(SegmentWriter { set, path: path.to_owned(), arrow, group_bytes: 0, group_rows: 0, rows: 0, hash: 0 })
+        let path = path.to_owned();
+        Ok(SegmentWriter { set, path, arrow, group_bytes: 0, group_rows: 0, rows: 0, hash: 0, memory: 0, size: 0 })
     }
 
     /// Adds rows. `bytes` is about their size; `digests` are the SHA-256 of their binary column where they are known.
@@ -74,6 +78,7 @@ impl SegmentWriter {
         self.group_bytes += bytes;
         self.group_rows += rows;
         self.rows += rows as u64;
+        self.measure();
         Ok(())
     }
 
@@ -81,7 +86,14 @@ impl SegmentWriter {
     pub fn flush(&mut self) -> Result<()> {
         self.group_bytes = 0;
         self.group_rows = 0;
-        self.arrow.flush().with_context(|| format!("cannot write {}", self.path.display()))
+        self.arrow.flush().with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.measure();
+        Ok(())
+    }
+
+    fn measure(&mut self) {
+        self.memory = self.arrow.memory_size();
+        self.size = (self.arrow.bytes_written() + self.arrow.in_progress_size()) as u64;
     }
 
     /// Where the file is.
@@ -91,12 +103,12 @@ impl SegmentWriter {
 
     /// Bytes held in memory for the row group in progress, about.
     pub fn memory(&self) -> usize {
-        self.arrow.memory_size()
+        self.memory
     }
 
     /// Size of the file if it ended now, about.
     pub fn size(&self) -> u64 {
-        (self.arrow.bytes_written() + self.arrow.in_progress_size()) as u64
+        self.size
     }
 
     /// Ends the file and syncs it. `footer` says all but rows and hash, which this writer knows.
