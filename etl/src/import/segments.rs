@@ -81,13 +81,7 @@ impl Import<'_> {
     }
 
     /// Writes what is missing; none when it was asked to stop, and what is written by then stays.
-    pub fn write(
-        &self,
-        folder: &Folder,
-        tmp: &Path,
-        progress: &Progress,
-        shutdown: &Shutdown,
-    ) -> Result<Option<Done>> {
+    pub fn write(&self, folder: &Folder, tmp: &Path, progress: &Progress, shutdown: &Shutdown) -> Result<Option<Done>> {
         let there = self.there()?;
         let mut done = Done::default();
         let mut open: Option<Open> = None;

@@ -68,16 +68,24 @@ impl FromStr for Choice {
 pub struct Lists {
     by_language: BTreeMap<&'static str, StopWords>,
     otherwise: StopWords,
+    identity: String,
 }
 
 impl Lists {
     /// Makes the lists ready; reads the file where there is one.
     pub fn load(choice: &Choice) -> Result<Lists> {
-        let mut lists = Lists { by_language: BTreeMap::new(), otherwise: StopWords::none() };
+        let mut lists =
+            Lists { by_language: BTreeMap::new(), otherwise: StopWords::none(), identity: "none".to_owned() };
         match choice {
             Choice::None => {}
-            Choice::File(path) => lists.otherwise = from_file(path)?,
+            Choice::File(path) => {
+                lists.otherwise = from_file(path)?;
+                let mut words: Vec<&str> = lists.otherwise.0.iter().map(|word| &**word).collect();
+                words.sort_unstable();
+                lists.identity = words.join("\n");
+            }
             Choice::Language => {
+                lists.identity = "language".to_owned();
                 for &language in stop_words::available_languages() {
                     let words = stop_words::lookup(language).unwrap_or(&[]);
                     lists.by_language.insert(language, StopWords::of(words.iter().copied()));
@@ -85,6 +93,11 @@ impl Lists {
             }
         }
         Ok(lists)
+    }
+
+    /// Equal lists have equal ones.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// The list for a page.
