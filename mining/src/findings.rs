@@ -20,6 +20,9 @@ pub struct Findings {
     pub files: Vec<Extra>,
 }
 
+/// Writes the content of a file.
+pub type Writing = Box<dyn FnOnce(&mut dyn std::io::Write) -> Result<()>>;
+
 /// A file of a report that is no table.
 pub struct Extra {
     /// File name.
@@ -27,7 +30,7 @@ pub struct Extra {
     /// What it is.
     pub doc: &'static str,
     /// Writes its content.
-    pub write: Box<dyn FnOnce(&mut dyn std::io::Write) -> Result<()>>,
+    pub write: Writing,
 }
 
 impl std::fmt::Debug for Extra {

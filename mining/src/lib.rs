@@ -79,7 +79,10 @@ impl clap::Subcommand for Command {
             .subcommand_required(true)
             .arg_required_else_help(true);
         let sharing = MINERS.iter().filter(|miner| miner.shards);
-        let merge = sharing.fold(merge, |merge, miner| merge.subcommand(miner.command()));
+        let merge = sharing.fold(merge, |merge, miner| {
+            let about = format!("Join what `mine {} --shard I/N` has made, given the same flags", miner.name);
+            merge.subcommand(miner.command().about(about).long_about(None).after_long_help(None))
+        });
         let command = MINERS.iter().fold(command, |command, miner| command.subcommand(miner.command()));
         command
             .subcommand(merge)

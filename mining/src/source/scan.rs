@@ -134,8 +134,7 @@ impl Source {
             for _ in 0..self.threads.min(chosen.len()) {
                 let (sender, next, one) = (sender.clone(), &next, &one);
                 scope.spawn(move || {
-                    loop {
-                        let Some(&number) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                    while let Some(&number) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                         // A closed channel means that the receiver gave up: its error is the one that is told.
                         if sender.send(one(number)).is_err() {
                             break;

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use polars::prelude::{AnyValue, DataFrame, DataType, Schema};
 use program::Misuse;
-use serde_json::{Map, Value};
 
 use super::value;
 use crate::report::{Pieces, defused};
@@ -59,9 +58,9 @@ pub struct Output {
 
 enum Kind {
     Table { rows: Vec<DataFrame>, top: usize, out: Box<dyn Write> },
-    Csv(csv::Writer<Box<dyn Write>>),
+    Csv(Box<csv::Writer<Box<dyn Write>>>),
     Json(Box<dyn Write>),
-    Parquet(Pieces),
+    Parquet(Box<Pieces>),
 }
 
 impl Output {
@@ -81,14 +80,13 @@ impl Output {
             (Format::Csv, _) => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out()?);
                 writer.write_record(schema.iter_names().map(|name| name.as_str()))?;
-                Kind::Csv(writer)
+                Kind::Csv(Box::new(writer))
             }
             (Format::Json, _) => Kind::Json(out()?),
             (Format::Parquet, path) => {
                 let path = path.context("bug: no file for Parquet")?;
-                Kind::Parquet(
-                    Pieces::create(path, schema).with_context(|| format!("cannot create {}", path.display()))?,
-                )
+                let file = Pieces::create(path, schema);
+                Kind::Parquet(Box::new(file.with_context(|| format!("cannot create {}", path.display()))?))
             }
         };
         Ok(Output { kind, path: path.map(Path::to_owned), rows: 0 })
@@ -123,12 +121,14 @@ impl Output {
             }
             Kind::Json(out) => {
                 for row in 0..batch.height() {
-                    let mut object = Map::new();
-                    for column in batch.columns() {
-                        object.insert(column.name().to_string(), value::json(&column.get(row)?));
+                    // By hand, so that columns keep their order.
+                    for (number, column) in batch.columns().iter().enumerate() {
+                        out.write_all(if number == 0 { b"{" } else { b"," })?;
+                        serde_json::to_writer(&mut *out, column.name().as_str())?;
+                        out.write_all(b":")?;
+                        serde_json::to_writer(&mut *out, &value::json(&column.get(row)?))?;
                     }
-                    serde_json::to_writer(&mut *out, &Value::Object(object))?;
-                    out.write_all(b"\n")?;
+                    out.write_all(b"}\n")?;
                 }
             }
             Kind::Parquet(file) => file.write(batch)?,

@@ -200,7 +200,8 @@ fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> 
         let counts_once = newest.next_if(|&&next| next == doc.row).is_some();
         let language = language(detected.get(row), declared.get(row));
         let (language, host) = (language.as_str(), hosts.get(row).unwrap_or(""));
-        (cells.clear(), pairs.clear());
+        cells.clear();
+        pairs.clear();
         bags.cells(doc, |term, count| {
             let length = words[term as usize];
             if (lengths.from..=lengths.to).contains(&length) {

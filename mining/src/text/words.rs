@@ -72,12 +72,11 @@ pub fn terms(text: &str, rules: &Rules, stop: &StopWords, mut take: impl FnMut(&
 /// No word spans a blank, so a text is taken apart at blanks first: most pieces are plain ASCII words, perhaps with a comma,
 /// and need none of Unicode's tables.
 pub fn words(text: &str, mut take: impl FnMut(&str)) {
-    for piece in text.as_bytes().split(u8::is_ascii_whitespace) {
-        let within = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
-        let Some(first) = piece.iter().position(within) else { continue };
-        let last = piece.iter().rposition(within).unwrap_or(first);
-        // Cut at ASCII bytes only, so it is UTF-8 still.
-        let Ok(piece) = std::str::from_utf8(&piece[first..=last]) else { continue };
+    for piece in text.split_ascii_whitespace() {
+        let within = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+        let Some(first) = piece.bytes().position(within) else { continue };
+        let last = piece.bytes().rposition(within).unwrap_or(first);
+        let piece = &piece[first..=last];
         if piece.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             take(piece);
         } else if piece.is_ascii() || is_nfc_quick(piece.chars()) == unicode_normalization::IsNormalized::Yes {
@@ -105,6 +104,10 @@ fn counts(word: &str, rules: &Rules, stop: &StopWords) -> bool {
     // A blank with a combining mark is a word to Unicode; terms of several words are joined by blanks.
     if word.is_empty() || word.len() > LONGEST || word.contains(' ') {
         return false;
+    }
+    if word.is_ascii() {
+        let letter = rules.numbers || word.bytes().any(|byte| byte.is_ascii_alphabetic());
+        return letter && word.len() >= rules.min_length && !stop.contains(word);
     }
     if !rules.numbers && !word.chars().any(char::is_alphabetic) {
         return false;

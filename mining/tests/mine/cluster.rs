@@ -16,7 +16,7 @@ fn pages_of_one_subject_come_together_and_the_subject_names_them() {
     let root = dir.path().join("data");
     let page = |n: usize| {
         let topic = TOPICS[n % 3];
-        let words: Vec<&str> = (0..30).map(|i| topic[(i * i + n * 7 + i) % 6]).chain(["page", "text"]).collect();
+        let words: Vec<&str> = (0..30).map(|i| topic[(i * 5 + i / 4 + n) % 6]).chain(["page", "text"]).collect();
         Fetch::page(&format!("http://a.example/{n}"), &words.join(" ")).partition((n % 4) as u32)
     };
     write(&root, &(0..45).map(page).collect::<Vec<_>>());

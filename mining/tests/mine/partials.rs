@@ -55,8 +55,6 @@ fn shares_joined_are_the_whole() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("data");
     write(&root, &[pages("2026-11-20", 0), pages("2026-11-21", 30)].concat());
-    let parts = dir.path().join("parts");
-    let parts = parts.to_str().unwrap();
     let tables: [(&[&str], &str); 4] = [
         (&["keywords"], "keywords"),
         (&["terms", "--ngrams", "2"], "terms"),
@@ -64,6 +62,8 @@ fn shares_joined_are_the_whole() {
         (&["duplicates"], "groups"),
     ];
     for (miner, table) in tables {
+        let parts = dir.path().join(format!("parts-{table}"));
+        let parts = parts.to_str().unwrap();
         let whole = report(&root, &[miner, &["--partials", &format!("{parts}-whole")]].concat());
         for share in ["2/3", "1/3"] {
             let output = mine(&root, &[miner, &["--shard", share, "--partials", parts]].concat());
