@@ -16,6 +16,7 @@ mod world;
 #[doc(hidden)]
 pub mod extract;
 mod get;
+mod import;
 mod ls;
 mod stage;
 mod tail;
@@ -36,6 +37,7 @@ pub struct Cli {
 enum Command {
     Stage(stage::Args),
     Extract(extract::Args),
+    Import(import::Args),
     Ls(ls::Args),
     Get(get::Args),
     Tail(tail::Args),
@@ -53,6 +55,7 @@ impl Program for Cli {
         match &self.command {
             Command::Stage(args) => stage::run(args, common, &shutdown),
             Command::Extract(args) => extract::run(args, common, &shutdown),
+            Command::Import(args) => import::run(args, common, &shutdown),
             Command::Ls(args) => ls::run(args, common),
             Command::Get(args) => get::run(args, common),
             Command::Tail(args) => tail::run(args, common, &shutdown),

@@ -8,7 +8,7 @@ mod from_start;
 mod marks;
 mod open;
 mod recover;
-mod rows;
+pub(crate) mod rows;
 mod seal;
 mod stager;
 mod tmp;

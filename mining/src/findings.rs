@@ -6,7 +6,7 @@ use polars::prelude::DataFrame;
 use crate::miner::TableSpec;
 
 /// All that a miner found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Findings {
     /// Tables in the order of the miner's `tables`.
     pub tables: Vec<Table>,
@@ -16,22 +16,65 @@ pub struct Findings {
     pub sections: Vec<Section>,
     /// What standard output shows, best first.
     pub summary: View,
+    /// Further files of the report: (name, what it is, writes it).
+    pub files: Vec<Extra>,
+}
+
+/// Writes the content of a file.
+pub type Writing = Box<dyn FnOnce(&mut dyn std::io::Write) -> Result<()>>;
+
+/// A file of a report that is no table.
+pub struct Extra {
+    /// File name.
+    pub name: String,
+    /// What it is.
+    pub doc: &'static str,
+    /// Writes its content.
+    pub write: Writing,
+}
+
+impl std::fmt::Debug for Extra {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Extra({})", self.name)
+    }
 }
 
 /// One finished table.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Table {
     /// Its declaration.
     pub spec: &'static TableSpec,
     /// Its rows, sorted.
-    pub frame: DataFrame,
+    pub rows: Rows,
+}
+
+/// The rows of a table: all at hand, or made piece by piece when they are written, so that they need not fit in memory.
+pub enum Rows {
+    /// All of them.
+    Whole(DataFrame),
+    /// Gives the next rows, in order; none at the end.
+    Pieces(Box<dyn FnMut() -> Result<Option<DataFrame>>>),
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Rows::Whole(frame) => write!(f, "Whole({} rows)", frame.height()),
+            Rows::Pieces(_) => f.write_str("Pieces"),
+        }
+    }
 }
 
 impl Table {
     /// A table that is as declared.
     pub fn new(spec: &'static TableSpec, frame: DataFrame) -> Result<Table> {
         spec.check(&frame)?;
-        Ok(Table { spec, frame })
+        Ok(Table { spec, rows: Rows::Whole(frame) })
+    }
+
+    /// A table whose rows come piece by piece; each piece becomes a row group.
+    pub fn in_pieces(spec: &'static TableSpec, next: impl FnMut() -> Result<Option<DataFrame>> + 'static) -> Table {
+        Table { spec, rows: Rows::Pieces(Box::new(next)) }
     }
 }
 
@@ -69,6 +112,8 @@ pub enum Body {
     Bars(Vec<Bar>),
     /// Points on two logarithmic axes.
     LogLog(LogLog),
+    /// Points on two plain axes that mean nothing by themselves: what lies together is alike.
+    Map(Vec<Series>),
     /// Counts by row and column.
     Matrix(Matrix),
     /// A sortable table.

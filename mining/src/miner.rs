@@ -6,14 +6,22 @@
 use anyhow::{Result, bail};
 use archive::DataSet;
 use clap::Args;
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::{DataFrame, DataType, Field};
 
 use crate::findings::Findings;
 use crate::options::Flags;
 use crate::source::Source;
 
 /// All miners, in the order of the help.
-pub const MINERS: &[Miner] = &[crate::terms::MINER, crate::links::MINER];
+pub const MINERS: &[Miner] = &[
+    crate::terms::MINER,
+    crate::keywords::MINER,
+    crate::links::MINER,
+    crate::cluster::MINER,
+    crate::duplicates::MINER,
+    crate::hosts::MINER,
+    crate::languages::MINER,
+];
 
 /// One miner.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +38,8 @@ pub struct Miner {
     pub tables: &'static [TableSpec],
     /// Adds its own flags to its subcommand.
     pub flags: fn(clap::Command) -> clap::Command,
+    /// Whether its work on documents is kept as partials, which `--shard` can share out.
+    pub shards: bool,
     /// The work: a function of the source and the parameters only. It writes nothing.
     pub mine: fn(&Source, &Params<'_>) -> Result<Findings>,
 }
@@ -41,6 +51,10 @@ pub struct Params<'a> {
     pub flags: &'a clap::ArgMatches,
     /// Rows that the summary shows.
     pub rows: usize,
+    /// `--top`, where it was given.
+    pub top: Option<usize>,
+    /// `--seed`, else 0.
+    pub seed: u64,
 }
 
 /// A table of a report, declared.
@@ -78,6 +92,8 @@ pub enum ColumnKind {
     Float,
     /// Day, UTC.
     Date,
+    /// True or false.
+    Bool,
 }
 
 impl ColumnKind {
@@ -88,6 +104,7 @@ impl ColumnKind {
             ColumnKind::Int => "int64",
             ColumnKind::Float => "float64",
             ColumnKind::Date => "date",
+            ColumnKind::Bool => "boolean",
         }
     }
 
@@ -97,6 +114,7 @@ impl ColumnKind {
             ColumnKind::Int => DataType::Int64,
             ColumnKind::Float => DataType::Float64,
             ColumnKind::Date => DataType::Date,
+            ColumnKind::Bool => DataType::Boolean,
         }
     }
 }
@@ -112,6 +130,11 @@ pub const fn nullable(name: &'static str, kind: ColumnKind, doc: &'static str) -
 }
 
 impl TableSpec {
+    /// The table without rows.
+    pub fn empty(&self) -> DataFrame {
+        DataFrame::empty_with_schema(&self.columns.iter().map(|c| Field::new(c.name.into(), c.kind.dtype())).collect())
+    }
+
     /// Holds a table to what was declared: names, order, types, nulls.
     pub fn check(&self, frame: &DataFrame) -> Result<()> {
         if frame.width() != self.columns.len() {

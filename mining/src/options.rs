@@ -7,6 +7,8 @@ use std::str::FromStr;
 use archive::Day;
 use program::{Common, Misuse};
 
+use crate::source::Shard;
+
 /// Flags of every miner, as given.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Input, output and limits")]
@@ -35,6 +37,12 @@ pub struct Flags {
     /// Stop with an error rather than use more memory, for example 1GiB [default: 80 % of what is free]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
+    /// Folder of partials, which make the next run short [default: <source>/partials]
+    #[arg(long, value_name = "DIR")]
+    pub partials: Option<PathBuf>,
+    /// Only do share I of N of the work on documents, kept as partials for `mine merge`
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Seed, for the miners that draw at random; stands in the manifest
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -51,6 +59,14 @@ pub struct Options {
     pub from: Option<Day>,
     /// Last day, where it was given.
     pub to: Option<Day>,
+    /// Folder of partials.
+    pub partials: PathBuf,
+    /// The share of the work that is done.
+    pub shard: Option<Shard>,
+    /// Whether partials are joined, and none may be missing.
+    pub merging: bool,
+    /// `--top`, where it was given.
+    pub top: Option<usize>,
     /// Rows of a CSV.
     pub csv_rows: usize,
     /// Rows of the summary.
@@ -88,6 +104,10 @@ impl Options {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Options {
+            partials: flags.partials.clone().unwrap_or_else(|| source.join("partials")),
+            shard: flags.shard,
+            merging: false,
+            top: flags.top.map(|top| top as usize),
             source,
             out: flags.out.clone().unwrap_or_else(|| common.data.join("reports")),
             from,

@@ -149,10 +149,21 @@ mod tests {
     fn a_miner_stands_for_all_of_its_tables() {
         let names =
             |wanted: &str| chosen(&[wanted.to_owned()]).unwrap().into_iter().map(|t| t.table).collect::<Vec<_>>();
-        assert_eq!(names("terms"), ["terms_terms", "terms_days", "terms_hosts"]);
+        assert_eq!(names("terms"), ["terms_terms", "terms_days", "terms_hosts", "terms_collocations", "terms_trends"]);
         assert_eq!(names("links_hosts"), ["links_hosts"]);
         // A data set and a miner of one name: both.
-        assert_eq!(names("links"), ["links", "links_pages", "links_hosts", "links_broken"]);
+        assert_eq!(
+            names("links"),
+            [
+                "links",
+                "links_pages",
+                "links_hosts",
+                "links_broken",
+                "links_redirects",
+                "links_orphans",
+                "links_third_parties"
+            ]
+        );
         assert!(chosen(&["nothing".to_owned()]).unwrap_err().to_string().contains("artefacts"));
     }
 }

@@ -3,17 +3,18 @@
 use std::io::Write;
 
 use anyhow::Result;
-use archive::Run;
 use serde_json::{Map, Value, json};
 
 use crate::findings::{Cell, Findings};
-use crate::report::{grouped, score};
+use crate::report::{Written, grouped, score};
+use crate::source::ShareDone;
 
 /// Prints the summary of a finished run.
-pub fn print(run: &Run, findings: &Findings, as_json: bool) -> Result<()> {
+pub fn print(written: &Written, findings: &Findings, as_json: bool) -> Result<()> {
+    let run = &written.run;
     let mut out = std::io::stdout().lock();
     if as_json {
-        serde_json::to_writer_pretty(&mut out, &machine(run, findings)?)?;
+        serde_json::to_writer_pretty(&mut out, &machine(written, findings)?)?;
         writeln!(out)?;
         return Ok(());
     }
@@ -35,6 +36,17 @@ pub fn print(run: &Run, findings: &Findings, as_json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Prints that a share of the work is done.
+pub fn share(done: ShareDone, as_json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        writeln!(out, "{}", json!({ "made": done.made, "share": done.share, "all": done.all }))?;
+    } else {
+        writeln!(out, "{done}")?;
+    }
+    Ok(())
+}
+
 fn human(cell: &Cell) -> String {
     match cell {
         Cell::Null => String::new(),
@@ -46,7 +58,8 @@ fn human(cell: &Cell) -> String {
     }
 }
 
-fn machine(run: &Run, findings: &Findings) -> Result<Value> {
+fn machine(written: &Written, findings: &Findings) -> Result<Value> {
+    let run = &written.run;
     let value = |cell: &Cell| match cell {
         Cell::Null => Value::Null,
         Cell::Text(text) => json!(text),
@@ -63,8 +76,7 @@ fn machine(run: &Run, findings: &Findings) -> Result<Value> {
         .map(|row| columns.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), value(cell))).collect())
         .collect();
     let facts: Map<String, Value> = findings.facts.iter().map(|f| (f.name.to_owned(), value(&f.value))).collect();
-    let rows: Map<String, Value> =
-        findings.tables.iter().map(|t| (t.spec.name.to_owned(), json!(t.frame.height()))).collect();
+    let rows: Map<String, Value> = written.rows.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
     Ok(json!({
         "miner": run.miner,
         "run": run.run,

@@ -12,7 +12,7 @@ use crate::{exit, process};
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
 ///
 /// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
-/// bench/src/line.rs, etl/examples/bench_stage.rs and bench_extract.rs.
+/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench/mine.py.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one
@@ -36,6 +36,8 @@ enum Name {
     Stage,
     /// Extract: MB per CPU-second and peak memory, beside parsing with scraper alone
     Extract,
+    /// Miners: beside scikit-learn, scipy, datasketch, rensa, DuckDB and Polars on 1, 3 and 10 times Debian's documentation
+    Mine,
 }
 
 impl Name {
@@ -46,6 +48,7 @@ impl Name {
             Name::Line => &["bench", "spider"],
             Name::Stage => &["example:bench_stage", "etl"],
             Name::Extract => &["example:bench_extract", "etl"],
+            Name::Mine => &["mine", "etl"],
         }
     }
 }
@@ -73,12 +76,34 @@ impl Bench {
                 line.arg(&dir)
             }
             Name::Stage | Name::Extract => line,
+            Name::Mine => {
+                let python = python(&workspace)?;
+                Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"])
+            }
         };
         let line = line.args(&self.rest);
         line.print();
         process::run_well(&line)?;
         Ok(exit::DONE)
     }
+}
+
+/// A Python with the miners' peers, in a folder of ours, made once.
+pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    const PEERS: [&str; 9] =
+        ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow"];
+    let own = workspace.target.join("python-mining");
+    let python = own.join("bin/python3");
+    if !own.join("complete").is_file() {
+        let make = Line::new("python3").args(["-m", "venv"]).arg(&own);
+        let install = Line::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PEERS);
+        for line in [make, install] {
+            line.print();
+            process::run_well(&line)?;
+        }
+        std::fs::write(own.join("complete"), "").with_context(|| format!("cannot write in {}", own.display()))?;
+    }
+    Ok(python)
 }
 
 /// The crate `spider` as a peer: a workspace of its own, built once into a folder of its own.

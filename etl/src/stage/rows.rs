@@ -59,6 +59,11 @@ impl Row {
         })
     }
 
+    /// Bytes of its body.
+    pub fn body_bytes(&self) -> usize {
+        self.artefact.body.len()
+    }
+
     /// About how many bytes the row has before encoding.
     pub fn size(&self) -> usize {
         let a = &self.artefact;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::table::EMPTY;
 use super::{cell, escape};
-use crate::findings::{Bar, LogLog};
+use crate::findings::{Bar, LogLog, Series};
 
 /// Horizontal bars, each with its label and its value.
 pub(super) fn bars(out: &mut String, bars: &[Bar]) {
@@ -99,6 +99,40 @@ pub(super) fn log_log(out: &mut String, plot: &LogLog) {
         out.push_str("</figcaption>");
     }
     out.push_str("</figure>\n");
+}
+
+/// Points on axes without figures, coloured by their series.
+pub(super) fn map(out: &mut String, series: &[Series]) {
+    let drawn = |&(x, y): &(f64, f64)| x.is_finite() && y.is_finite();
+    let points = || series.iter().flat_map(|series| series.points.iter().copied().filter(drawn));
+    if points().next().is_none() {
+        out.push_str(EMPTY);
+        return;
+    }
+    let range = |of: fn((f64, f64)) -> f64| {
+        let (low, high) =
+            points().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        (low, (high - low).max(f64::MIN_POSITIVE))
+    };
+    let ((left, wide), (low, tall)) = (range(|p| p.0), range(|p| p.1));
+    let _ = writeln!(
+        out,
+        "<figure><svg class=\"plot map\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"map\">"
+    );
+    for (number, series) in series.iter().enumerate() {
+        let _ = write!(out, "<g class=\"series m{}\"><title>{}</title>", number % 12, escape(&series.name));
+        for (x, y) in series.points.iter().copied().filter(drawn) {
+            let at_x = TOP + (x - left) / wide * (WIDTH - 2.0 * TOP);
+            let at_y = HEIGHT - TOP - (y - low) / tall * (HEIGHT - 2.0 * TOP);
+            let _ = write!(out, "<circle cx=\"{at_x:.1}\" cy=\"{at_y:.1}\" r=\"2.2\"/>");
+        }
+        out.push_str("</g>\n");
+    }
+    out.push_str("</svg>\n<figcaption>");
+    for (number, series) in series.iter().enumerate() {
+        let _ = write!(out, "<span class=\"key m{}\">{}</span> ", number % 12, escape(&series.name));
+    }
+    out.push_str("</figcaption></figure>\n");
 }
 
 /// A logarithmic axis from one power of ten to another.

@@ -57,6 +57,7 @@ pub fn page(page: &Page<'_>) -> String {
         match &section.body {
             Body::Bars(bars) => chart::bars(&mut out, bars),
             Body::LogLog(plot) => chart::log_log(&mut out, plot),
+            Body::Map(series) => chart::map(&mut out, series),
             Body::Matrix(matrix) => table::matrix(&mut out, matrix),
             Body::Table(view) => table::view(&mut out, view),
         }

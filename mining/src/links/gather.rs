@@ -43,7 +43,7 @@ pub fn gather(source: &Source) -> Result<Gathered> {
     )?;
     rayon::slice::ParallelSliceMut::par_sort_unstable(&mut links[..]);
     links.dedup();
-    let answers = answers(source, &pages, &others, &redirects)?;
+    let answers = answers(source, &pages, &mut others, &redirects)?;
     Ok(Gathered { pages, others, links, answers })
 }
 
@@ -119,41 +119,58 @@ fn link_rows(batch: &Batch, pages: &Pages) -> Result<Part> {
 fn answers(
     source: &Source,
     pages: &Pages,
-    others: &Others,
+    others: &mut Others,
     redirects: &PlHashMap<u128, u32>,
 ) -> Result<Vec<Option<Answer>>> {
     let mut answers: Vec<Option<Answer>> = vec![None; pages.len() + others.hosts().len()];
+    // Redirecting URLs that no page links to: they have no number yet.
+    let mut unlinked: Vec<(Box<str>, Box<str>, Answer)> = Vec::new();
+    let known = &*others;
     source.scan(
         DataSet::Artefacts,
-        &["id", "url", "status", "error", "fetched_at"],
+        &["id", "url", "host", "status", "error", "fetched_at"],
         "answers",
         |batch| {
             let (ids, urls, errors) = (batch.text("id")?, batch.text("url")?, batch.text("error")?);
-            let (status, fetched) = (batch.int("status")?, batch.int("fetched_at")?);
-            let mut found = Vec::new();
+            let (hosts, status, fetched) = (batch.text("host")?, batch.int("status")?, batch.int("fetched_at")?);
+            let (mut found, mut more) = (Vec::new(), Vec::new());
             for row in 0..batch.rows() {
                 let (Some(id), Some(url), Some(at)) = (ids.get(row), urls.get(row), fetched.get(row)) else { continue };
-                let Some(number) = pages.by_url(url).or_else(|| others.get(url)) else { continue };
+                let number = pages.by_url(url).or_else(|| known.get(url));
                 let (status, error) = (status.get(row), errors.get(row).map(Into::into));
-                if status != Some(304) {
-                    let record = record_key(id);
-                    let redirect = redirects.get(&record).copied();
-                    found.push((number, Answer { at, record, status, error, redirect }));
+                let record = record_key(id);
+                let redirect = redirects.get(&record).copied();
+                if status == Some(304) || number.is_none() && redirect.is_none() {
+                    continue;
+                }
+                let answer = Answer { at, record, status, error, redirect };
+                match number {
+                    Some(number) => found.push((number, answer)),
+                    None => more.push((url.into(), hosts.get(row).unwrap_or("").into(), answer)),
                 }
             }
-            Ok(found)
+            Ok((found, more))
         },
-        |part| {
-            for (number, answer) in part {
-                let slot = &mut answers[number as usize];
-                if slot.as_ref().is_none_or(|old| (old.at, old.record) < (answer.at, answer.record)) {
-                    *slot = Some(answer);
-                }
-            }
+        |(found, more)| {
+            found.into_iter().for_each(|(number, answer)| newer(&mut answers[number as usize], answer));
+            unlinked.extend(more);
             Ok(())
         },
     )?;
+    for (url, host, answer) in unlinked {
+        let number = others.number(&url, &host) as usize;
+        if number == answers.len() {
+            answers.push(None);
+        }
+        newer(&mut answers[number], answer);
+    }
     Ok(answers)
+}
+
+fn newer(slot: &mut Option<Answer>, answer: Answer) {
+    if slot.as_ref().is_none_or(|old| (old.at, old.record) < (answer.at, answer.record)) {
+        *slot = Some(answer);
+    }
 }
 
 impl Gathered {

@@ -3,15 +3,18 @@
 mod addresses;
 mod broken;
 mod components;
+mod export;
 mod gather;
 mod graph;
 mod hits;
 mod hosts;
 mod pagerank;
+mod redirects;
 mod resolve;
 mod sections;
 mod sum;
 mod tables;
+mod third_parties;
 
 use anyhow::Result;
 use archive::DataSet;
@@ -29,7 +32,7 @@ use pagerank::Ranks;
 /// The miner.
 pub const MINER: Miner = Miner {
     name: "links",
-    about: "Link graph: degrees, PageRank, hubs and authorities, components, hosts, broken links",
+    about: "Link graph: degrees, PageRank, hubs and authorities, components, broken links, redirects, orphans, third parties",
     help: "\
 Input: `pages`, `links` and `artefacts` (status and error; bodies are not read). Nodes are the archived pages, each \
 URL's newest fetch with status 200 and HTML over the span. Edges are the distinct `a` links between different pages, \
@@ -40,12 +43,14 @@ distance of two rounds is at most --tolerance; the ranks sum to 1. Hubs and auth
 of Euclidean length 1. Strongly connected components after Tarjan 1972, weakly connected ones by union-find; both are \
 numbered from 0 in the order of their smallest URL. A link (a, img, script, iframe, link) is broken when the newest \
 answer of its target, after redirects, is a status of 400 or more or a failure; targets that robots.txt or the address \
-check forbade were not asked for and do not count.
+check forbade were not asked for and do not count. An orphan is a page that no other page links to. Sites and third \
+parties are registrable domains by the public suffix list.
 
 Memory: about 300 bytes a page, 150 a linked URL that is no page, 16 an edge.",
     inputs: &[DataSet::Pages, DataSet::Links, DataSet::Artefacts],
     tables: TABLES,
     flags: Flags::augment_args,
+    shards: false,
     mine,
 };
 
@@ -87,6 +92,31 @@ const TABLES: &[TableSpec] = &[
             nullable("anchor", Text, "text of the link"),
         ],
     },
+    TableSpec {
+        name: "redirects",
+        doc: "a URL whose newest answer is a redirect, by URL",
+        columns: &[
+            column("src", Text, "URL that redirects"),
+            column("dst", Text, "URL at which it ends"),
+            column("hops", Int, "redirects on the way, at most 20; 20 in a circle"),
+            nullable("status", Int, "status at the end; null in a circle and where nothing answered"),
+        ],
+    },
+    TableSpec {
+        name: "orphans",
+        doc: "a page that no other page links to, by URL",
+        columns: &[column("url", Text, "canonical URL")],
+    },
+    TableSpec {
+        name: "third_parties",
+        doc: "another site that the pages of a site name, by site, the one that most pages name first",
+        columns: &[
+            column("site", Text, "registrable domain, else the host"),
+            column("third_party", Text, "registrable domain, else the host"),
+            column("pages", Int, "pages of the site that link to it or load from it"),
+            column("kinds", Text, "kinds of links, alphabetically, with commas"),
+        ],
+    },
 ];
 
 /// Own flags.
@@ -99,6 +129,9 @@ struct Flags {
     /// L1 distance of two rounds of PageRank at which it is done, more than 0
     #[arg(long, value_name = "T", default_value_t = 1e-10, value_parser = tolerance)]
     tolerance: f64,
+    /// Write the page graph besides, as graphml or edges
+    #[arg(long, value_name = "FORMAT")]
+    export: Option<export::Format>,
 }
 
 fn damping(text: &str) -> Result<f64, String> {
@@ -129,6 +162,8 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let hosts = hosts::hosts(&gathered, &graph.outgoing, &graph.incoming);
     let order = tables::order(&graph);
     let titles = sections::titles(source, &gathered, &order)?;
+    let redirects = redirects::redirects(&gathered);
+    let third_parties = third_parties::third_parties(source, &gathered)?;
     let mut findings = sections::describe(&sections::Seen {
         gathered: &gathered,
         graph: &graph,
@@ -136,12 +171,24 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         broken: &broken,
         order: &order,
         titles: &titles,
+        redirects: &redirects,
+        third_parties: &third_parties,
         rows: params.rows,
     });
-    let frames =
-        [tables::pages(&gathered, &graph, &order)?, tables::hosts(&hosts)?, tables::broken(&gathered, &broken)?];
+    let frames = [
+        tables::pages(&gathered, &graph, &order)?,
+        tables::hosts(&hosts)?,
+        tables::broken(&gathered, &broken)?,
+        redirects::table(&gathered, &redirects)?,
+        tables::orphans(&gathered, &graph)?,
+        third_parties::table(&third_parties)?,
+    ];
     for (spec, frame) in TABLES.iter().zip(frames) {
         findings.tables.push(Table::new(spec, frame)?);
+    }
+    if let Some(format) = flags.export {
+        let urls = gathered.pages.pages.into_iter().map(|page| page.url).collect();
+        findings.files.push(export::file(format, urls, graph.ranks.ranks, graph.outgoing));
     }
     Ok(findings)
 }

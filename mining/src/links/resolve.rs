@@ -25,20 +25,26 @@ impl Answer {
 }
 
 /// Redirects that are followed before it is given up; a spider follows 10.
-const MOST_HOPS: usize = 20;
+pub const MOST_HOPS: usize = 20;
 
 /// Number of the URL at which a link to `number` ends. Pages are the numbers below `pages`. A chain that turns in
 /// circles ends somewhere on the circle, at no page.
 pub fn end(number: u32, pages: usize, answers: &[Option<Answer>]) -> u32 {
-    let mut at = number;
-    for _ in 0..MOST_HOPS {
+    chain(number, pages, answers).0
+}
+
+/// The same, with the number of redirects on the way.
+pub fn chain(number: u32, pages: usize, answers: &[Option<Answer>]) -> (u32, u32) {
+    let (mut at, mut hops) = (number, 0);
+    while (hops as usize) < MOST_HOPS {
         let next = answers[at as usize].as_ref().and_then(|answer| answer.redirect);
         match next {
             Some(next) if at as usize >= pages => at = next,
             _ => break,
         }
+        hops += 1;
     }
-    at
+    (at, hops)
 }
 
 #[cfg(test)]
@@ -66,6 +72,8 @@ mod tests {
         let end = |number| end(number, 2, &answers);
         assert_eq!([end(0), end(1), end(2), end(3), end(4), end(8)], [0, 1, 0, 0, 5, 8]);
         assert!(end(6) >= 6);
+        assert_eq!([chain(2, 2, &answers), chain(0, 2, &answers)], [(0, 2), (0, 0)]);
+        assert_eq!(chain(6, 2, &answers).1, MOST_HOPS as u32);
     }
 
     #[test]

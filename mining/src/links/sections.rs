@@ -11,6 +11,9 @@ use super::components::sizes;
 use super::gather::Gathered;
 use super::graph::Csr;
 use super::hosts::HostTable;
+use super::redirects::{self, Redirect};
+use super::tables::orphaned;
+use super::third_parties::ThirdParty;
 use crate::findings::{Bar, Body, Cell, Fact, Findings, LogLog, Section, Series, View};
 use crate::report::grouped;
 use crate::source::{Source, record_key};
@@ -32,6 +35,10 @@ pub struct Seen<'a> {
     pub order: &'a [u32],
     /// Titles of the first pages.
     pub titles: &'a HashMap<u32, String>,
+    /// URLs that redirect.
+    pub redirects: &'a [Redirect],
+    /// Other sites that pages name.
+    pub third_parties: &'a [ThirdParty],
     /// Rows of the summary.
     pub rows: usize,
 }
@@ -69,6 +76,8 @@ pub fn describe(seen: &Seen<'_>) -> Findings {
         Fact::count("edges", graph.outgoing.edges()),
         Fact::count("hosts", seen.hosts.rows.len()),
         Fact::count("broken links", seen.broken.len()),
+        Fact::count("redirects", seen.redirects.len()),
+        Fact::count("orphans", orphaned(graph).count()),
         Fact::count("strong components", strong),
         Fact::count("largest strong component", largest_strong),
         Fact::count("weak components", weak),
@@ -90,7 +99,57 @@ pub fn describe(seen: &Seen<'_>) -> Findings {
             .to_owned(),
         body: Body::Table(host_view(seen.hosts, ROWS)),
     });
-    Findings { tables: Vec::new(), facts, sections, summary: page_view(seen, seen.rows) }
+    sections.extend([redirected(seen), orphans(seen), others(seen)]);
+    Findings { facts, sections, summary: page_view(seen, seen.rows), ..Findings::default() }
+}
+
+fn redirected(seen: &Seen<'_>) -> Section {
+    let urls = seen.gathered.urls();
+    let url = |number: u32| Cell::Page { url: urls[number as usize].to_owned(), title: None };
+    // The longest chains first: they are what one would mend.
+    let mut order: Vec<&Redirect> = seen.redirects.iter().collect();
+    order.sort_by_key(|redirect| std::cmp::Reverse(redirect.hops));
+    let rows = order.iter().take(ROWS).map(|redirect| {
+        let status = redirects::status(seen.gathered, redirect).map_or(Cell::Null, Cell::Int);
+        vec![url(redirect.from), url(redirect.to), Cell::Int(i64::from(redirect.hops)), status]
+    });
+    Section {
+        title: "Redirects".to_owned(),
+        note: format!(
+            "The {} longest of {} chains; status: what the end answered, empty in a circle or without an answer.",
+            grouped(seen.redirects.len().min(ROWS) as i64),
+            grouped(seen.redirects.len() as i64)
+        ),
+        body: Body::Table(View { columns: vec!["URL", "ends at", "hops", "status"], rows: rows.collect() }),
+    }
+}
+
+fn orphans(seen: &Seen<'_>) -> Section {
+    let rows = orphaned(seen.graph).take(ROWS).map(|v| vec![page(seen, v as u32)]);
+    Section {
+        title: "Orphans".to_owned(),
+        note: "Pages that no other archived page links to; the first by URL.".to_owned(),
+        body: Body::Table(View { columns: vec!["page"], rows: rows.collect() }),
+    }
+}
+
+fn others(seen: &Seen<'_>) -> Section {
+    let rows = seen.third_parties.iter().take(ROWS).map(|party| {
+        vec![
+            Cell::Text(party.site.clone()),
+            Cell::Text(party.third_party.clone()),
+            Cell::count(party.pages as usize),
+            Cell::Text(party.kinds.clone()),
+        ]
+    });
+    Section {
+        title: "Third parties".to_owned(),
+        note:
+            "Other sites that the pages of a site link to (a, form) or load from (iframe, img, link, script), by the \
+               public suffix list."
+                .to_owned(),
+        body: Body::Table(View { columns: vec!["site", "third party", "pages", "kinds"], rows: rows.collect() }),
+    }
 }
 
 fn page(seen: &Seen<'_>, number: u32) -> Cell {

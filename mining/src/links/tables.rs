@@ -40,6 +40,17 @@ pub fn pages(gathered: &Gathered, graph: &Graph, order: &[u32]) -> Result<DataFr
     Ok(DataFrame::new(order.len(), columns)?)
 }
 
+/// Table `orphans`.
+pub fn orphans(gathered: &Gathered, graph: &Graph) -> Result<DataFrame> {
+    let urls: Vec<&str> = orphaned(graph).map(|v| &*gathered.pages.pages[v].url).collect();
+    Ok(DataFrame::new(urls.len(), vec![Series::new("url".into(), urls).into()])?)
+}
+
+/// Pages that no other page links to.
+pub fn orphaned(graph: &Graph) -> impl Iterator<Item = usize> {
+    (0..graph.incoming.nodes()).filter(|&v| graph.incoming.degree(v) == 0)
+}
+
 /// Table `hosts`.
 pub fn hosts(table: &HostTable) -> Result<DataFrame> {
     let ints = |name: &str, value: &dyn Fn(&super::hosts::HostRow) -> u64| {

@@ -27,7 +27,7 @@ pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
 
 /// The text with a `'` before it when a spreadsheet would take it for a formula: when it begins with `=`, `+`, `-`, `@`, a
 /// tab or a carriage return (OWASP, "CSV Injection").
-fn defused(text: &str) -> Cow<'_, str> {
+pub fn defused(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         Cow::Owned(format!("'{text}"))
     } else {

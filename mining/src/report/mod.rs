@@ -9,16 +9,20 @@ mod inputs;
 mod parquet;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use archive::{FileEntry, Manifest, Run, RunDir};
 use chrono::{DateTime, SecondsFormat, Utc};
+use polars::prelude::DataFrame;
 use program::Usage;
 
+pub use csv::defused;
 pub use format::{grouped, score};
+pub use parquet::Pieces;
 
-use crate::findings::Findings;
+use crate::findings::{Findings, Rows, Table};
 use crate::html;
 use crate::miner::Miner;
 use crate::options::Options;
@@ -38,25 +42,50 @@ impl Started {
     }
 }
 
+/// A run that was written, with the rows of its tables by name.
+#[derive(Debug)]
+pub struct Written {
+    /// The run.
+    pub run: Run,
+    /// Rows by table.
+    pub rows: BTreeMap<&'static str, usize>,
+}
+
 /// Writes a run's folder.
-pub fn write(options: &Options, miner: &Miner, source: &Source, findings: &Findings, started: Started) -> Result<Run> {
+pub fn write(
+    options: &Options,
+    miner: &Miner,
+    source: &Source,
+    findings: &mut Findings,
+    started: Started,
+) -> Result<Written> {
     let span = source.span();
     let dir = RunDir::create(&options.out, miner.name, span)?;
     let mut outputs = Vec::new();
     let mut files = Vec::new();
-    for table in &findings.tables {
-        let (rows, shown) = (table.frame.height(), table.frame.height().min(options.csv_rows));
+    let mut rows_of = BTreeMap::new();
+    for table in &mut findings.tables {
         let name = format!("{}.parquet", table.spec.name);
-        parquet::write(&dir.path().join(&name), &table.frame).with_context(|| format!("cannot write {name}"))?;
+        let (rows, first) = write_table(&dir.path().join(&name), table, options.csv_rows, source)
+            .with_context(|| format!("cannot write {name}"))?;
+        rows_of.insert(table.spec.name, rows);
+        let shown = first.height();
         files.push((name.clone(), format!("{}; {} rows", table.spec.doc, grouped(rows as i64))));
         outputs.push(FileEntry { path: name, rows: Some(rows as u64), ..FileEntry::default() });
         let name = format!("{}.csv", table.spec.name);
-        csv::write(&dir.path().join(&name), &table.frame.head(Some(shown)))
-            .with_context(|| format!("cannot write {name}"))?;
+        csv::write(&dir.path().join(&name), &first).with_context(|| format!("cannot write {name}"))?;
         let part =
             if shown < rows { format!("its first {} rows", grouped(shown as i64)) } else { "the same rows".to_owned() };
         files.push((name.clone(), part));
         outputs.push(FileEntry { path: name, rows: Some(shown as u64), ..FileEntry::default() });
+    }
+    for extra in std::mem::take(&mut findings.files) {
+        let file = std::fs::File::create_new(dir.path().join(&extra.name));
+        let mut file = std::io::BufWriter::new(file.with_context(|| format!("cannot write {}", extra.name))?);
+        (extra.write)(&mut file).with_context(|| format!("cannot write {}", extra.name))?;
+        std::io::Write::flush(&mut file).with_context(|| format!("cannot write {}", extra.name))?;
+        files.push((extra.name.clone(), extra.doc.to_owned()));
+        outputs.push(FileEntry { path: extra.name, ..FileEntry::default() });
     }
     files.push((
         "manifest.json".to_owned(),
@@ -73,7 +102,34 @@ pub fn write(options: &Options, miner: &Miner, source: &Source, findings: &Findi
     });
     std::fs::write(dir.path().join("report.html"), page).context("cannot write report.html")?;
     let manifest = manifest(options, source, outputs, started)?;
-    dir.finish(manifest).context("cannot finish the report")
+    let run = dir.finish(manifest).context("cannot finish the report")?;
+    Ok(Written { run, rows: rows_of })
+}
+
+/// Writes a table; gives its number of rows and the first of them.
+fn write_table(path: &Path, table: &mut Table, first: usize, source: &Source) -> Result<(usize, DataFrame)> {
+    match &mut table.rows {
+        Rows::Whole(frame) => {
+            parquet::write(path, frame)?;
+            Ok((frame.height(), frame.head(Some(first))))
+        }
+        Rows::Pieces(next) => {
+            let empty = table.spec.empty();
+            let mut file = parquet::Pieces::create(path, empty.schema())?;
+            let (mut rows, mut head) = (0, empty);
+            while let Some(piece) = next()? {
+                source.go_on()?;
+                table.spec.check(&piece)?;
+                if head.height() < first {
+                    head.vstack_mut(&piece.head(Some(first - head.height())))?;
+                }
+                rows += piece.height();
+                file.write(piece)?;
+            }
+            file.finish()?;
+            Ok((rows, head))
+        }
+    }
 }
 
 fn manifest(options: &Options, source: &Source, outputs: Vec<FileEntry>, started: Started) -> Result<Manifest> {

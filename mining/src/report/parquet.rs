@@ -4,7 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::Result;
-use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter};
+use polars::io::parquet::write::BatchedWriter;
+use polars::polars_utils::compression::ZstdLevel;
+use polars::prelude::{DataFrame, ParquetCompression, ParquetWriter, Schema};
 
 /// Rows of a row group.
 const GROUP: usize = 1 << 18;
@@ -18,4 +20,31 @@ pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
         .with_row_group_size(Some(GROUP))
         .finish(&mut frame)?;
     Ok(())
+}
+
+/// A table that is written piece by piece, each a row group.
+pub struct Pieces {
+    writer: BatchedWriter<File>,
+}
+
+impl Pieces {
+    /// Begins a file.
+    pub fn create(path: &Path, schema: &Schema) -> Result<Pieces> {
+        let writer = ParquetWriter::new(File::create_new(path)?)
+            .with_compression(ParquetCompression::Zstd(Some(ZstdLevel::try_new(1)?)))
+            .batched(schema)?;
+        Ok(Pieces { writer })
+    }
+
+    /// Adds rows.
+    pub fn write(&mut self, mut frame: DataFrame) -> Result<()> {
+        frame.rechunk_mut_par();
+        Ok(self.writer.write_batch(&frame)?)
+    }
+
+    /// Ends the file.
+    pub fn finish(self) -> Result<()> {
+        self.writer.finish()?;
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use archive::Day;
-use polars::prelude::{DataFrame, Int64Chunked, StringChunked};
+use polars::prelude::{BooleanChunked, DataFrame, Int64Chunked, StringChunked};
 
 /// Some rows of one segment, only the columns asked for.
 #[derive(Debug)]
@@ -34,6 +34,57 @@ impl Batch {
     pub fn int(&self, name: &str) -> Result<Ints> {
         let column = self.frame.column(name)?.to_physical_repr();
         Ok(Ints(column.i64().with_context(|| format!("column {name}"))?.clone()))
+    }
+}
+
+impl Batch {
+    /// A column of truths.
+    pub fn bool(&self, name: &str) -> Result<Bools<'_>> {
+        let column = self.frame.column(name)?;
+        Ok(Bools(column.bool().with_context(|| format!("column {name}"))?))
+    }
+
+    /// A column of lists of pairs of name and value.
+    pub fn pairs(&self, name: &str) -> Result<Pairs> {
+        let what = || format!("column {name}");
+        let column = self.frame.column(name)?;
+        let lists = column.list().with_context(what)?.rechunk().into_owned();
+        let offsets = match lists.downcast_iter().next() {
+            Some(array) => array.offsets().iter().map(|&at| usize::try_from(at)).collect::<Result<_, _>>()?,
+            None => vec![0; self.rows() + 1],
+        };
+        let inner = lists.get_inner();
+        let fields = inner.struct_().with_context(what)?;
+        let (names, values) = (fields.field_by_name("name")?, fields.field_by_name("value")?);
+        let (names, values) = (names.str().with_context(what)?.clone(), values.str().with_context(what)?.clone());
+        Ok(Pairs { offsets, names, values })
+    }
+}
+
+/// Truths by row.
+#[derive(Debug, Clone, Copy)]
+pub struct Bools<'a>(&'a BooleanChunked);
+
+impl Bools<'_> {
+    /// The truth of a row; none where it is null.
+    pub fn get(&self, row: usize) -> Option<bool> {
+        self.0.get(row)
+    }
+}
+
+/// Pairs of name and value by row.
+#[derive(Debug, Clone)]
+pub struct Pairs {
+    offsets: Vec<usize>,
+    names: StringChunked,
+    values: StringChunked,
+}
+
+impl Pairs {
+    /// The pairs of a row, in order.
+    pub fn of(&self, row: usize) -> impl Iterator<Item = (&str, &str)> {
+        let range = self.offsets[row]..self.offsets[row + 1];
+        range.filter_map(|at| Some((self.names.get(at)?, self.values.get(at)?)))
     }
 }
 

@@ -17,6 +17,11 @@ impl Budget {
         Budget { limit: given.or_else(|| available().map(|free| free / 5 * 4)), given: given.is_some() }
     }
 
+    /// The limit in bytes, where there is one.
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
     /// Fails when the process is over the limit. Costs a few microseconds.
     pub fn check(&self) -> Result<()> {
         let (Some(limit), Some(now)) = (self.limit, resident()) else { return Ok(()) };

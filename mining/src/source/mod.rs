@@ -6,6 +6,7 @@
 mod batch;
 mod budget;
 mod newest;
+mod partial;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use program::Shutdown;
 pub use batch::{Batch, record_key};
 use budget::Budget;
 pub use newest::Newest;
+pub use partial::{Shard, ShareDone};
 use scan::Task;
 
 use crate::options::Options;
@@ -36,6 +38,9 @@ pub struct Source {
     segments: BTreeMap<DataSet, Vec<Segment>>,
     tasks: BTreeMap<DataSet, Vec<Task>>,
     read: Mutex<BTreeSet<DataSet>>,
+    partials: PathBuf,
+    shard: Option<Shard>,
+    merging: bool,
     threads: usize,
     budget: Budget,
     shutdown: Shutdown,
@@ -60,6 +65,9 @@ impl Source {
             segments,
             tasks,
             read: Mutex::new(BTreeSet::new()),
+            partials: options.partials.clone(),
+            shard: options.shard,
+            merging: options.merging,
             threads: options.threads,
             budget: Budget::new(options.memory),
             shutdown,
@@ -76,6 +84,16 @@ impl Source {
         let read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let rows = |set, path: &Path| self.tasks[set].iter().filter(|t| t.path == path).map(|t| t.rows as u64).sum();
         read.iter().flat_map(|set| self.segments[set].iter().map(move |s| (s, rows(set, &s.path)))).collect()
+    }
+
+    /// Bytes that may be used, where a limit is known.
+    pub fn memory(&self) -> Option<u64> {
+        self.budget.limit()
+    }
+
+    /// Segments of a data set over the span, in order; those that are read by other means than [`Source::scan`].
+    pub fn segments(&self, set: DataSet) -> &[Segment] {
+        self.segments.get(&set).map_or(&[], Vec::as_slice)
     }
 
     /// Folder that paths of inputs are relative to.

@@ -22,22 +22,33 @@ use super::{Batch, Source};
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) path: PathBuf,
-    day: Day,
-    group: usize,
+    pub(super) day: Day,
+    pub(super) group: usize,
     pub(super) rows: usize,
+    /// Hash of the segment's rows, where its footer states one.
+    pub(super) identity: Option<Arc<str>>,
 }
 
 /// Row groups of segments, in order. Reads footers only, and holds them to the declared columns.
 pub(super) fn tasks(set: DataSet, segments: &[Segment]) -> Result<Vec<Task>> {
     let mut tasks = Vec::new();
     for segment in segments {
-        let groups = contained(&segment.path, || {
+        let (groups, identity) = contained(&segment.path, || {
             let mut reader = ParquetReader::new(File::open(&segment.path)?);
             check_columns(set, &mut reader)?;
-            Ok(reader.get_metadata()?.row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>())
+            let footer = reader.get_metadata()?;
+            let stated = footer.key_value_metadata().iter().flatten().find(|pair| pair.key == "kafkaspider.hash");
+            let identity = stated.and_then(|pair| pair.value.as_deref()).map(Arc::from);
+            Ok((footer.row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>(), identity))
         })?;
         let groups = groups.into_iter().enumerate();
-        tasks.extend(groups.map(|(group, rows)| Task { path: segment.path.clone(), day: segment.day, group, rows }));
+        tasks.extend(groups.map(|(group, rows)| Task {
+            path: segment.path.clone(),
+            day: segment.day,
+            group,
+            rows,
+            identity: identity.clone(),
+        }));
     }
     Ok(tasks)
 }
@@ -77,11 +88,31 @@ impl Source {
         columns: &[&str],
         what: &str,
         work: impl Fn(&Batch) -> Result<R> + Sync,
+        absorb: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let all: Vec<usize> = (0..self.batches(set)).collect();
+        self.scan_tasks(set, &all, columns, what, work, absorb)
+    }
+
+    /// Notes that a data set is an input of the run.
+    pub(super) fn note_read(&self, set: DataSet) {
+        self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(set);
+    }
+
+    /// As [`Source::scan`], over the batches with these numbers.
+    pub fn scan_tasks<R: Send>(
+        &self,
+        set: DataSet,
+        chosen: &[usize],
+        columns: &[&str],
+        what: &str,
+        work: impl Fn(&Batch) -> Result<R> + Sync,
         mut absorb: impl FnMut(R) -> Result<()>,
     ) -> Result<()> {
         let tasks = self.tasks.get(&set).map_or(&[][..], Vec::as_slice);
-        self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(set);
-        let progress = Progress::new(what, "rows", Some(tasks.iter().map(|task| task.rows as u64).sum()));
+        self.note_read(set);
+        let rows = chosen.iter().map(|&number| tasks[number].rows as u64).sum();
+        let progress = Progress::new(what, "rows", Some(rows));
         let one = |number: usize| -> Result<R> {
             let task = &tasks[number];
             let batch = task.read(number, columns)?;
@@ -90,7 +121,7 @@ impl Source {
             Ok(result)
         };
         if self.threads == 1 {
-            for number in 0..tasks.len() {
+            for &number in chosen {
                 self.go_on()?;
                 absorb(one(number)?)?;
             }
@@ -100,13 +131,12 @@ impl Source {
         let next = AtomicUsize::new(0);
         let result = std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(self.threads);
-            for _ in 0..self.threads.min(tasks.len()) {
+            for _ in 0..self.threads.min(chosen.len()) {
                 let (sender, next, one) = (sender.clone(), &next, &one);
                 scope.spawn(move || {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
+                    while let Some(&number) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                         // A closed channel means that the receiver gave up: its error is the one that is told.
-                        if number >= tasks.len() || sender.send(one(number)).is_err() {
+                        if sender.send(one(number)).is_err() {
                             break;
                         }
                     }

@@ -23,6 +23,8 @@ pub enum Axis {
     Host,
     /// Day of the archive on which it was fetched.
     Day,
+    /// All pages together: for pairs of words, from which collocations are found.
+    Pairs,
 }
 
 /// Numbers for texts, in the order of arrival.
@@ -32,7 +34,8 @@ pub struct Numbered {
 }
 
 impl Numbered {
-    fn number(&mut self, text: &str) -> u32 {
+    /// Number of a text, a new one where it is new.
+    pub fn number(&mut self, text: &str) -> u32 {
         // 2^32 terms would need hundreds of GB: the limit of memory ends the run long before.
         if let Some(&number) = self.numbers.get(text) {
             return number;
@@ -65,30 +68,23 @@ pub struct Counts {
     pub documents: u64,
     /// Terms counted in them, with repetitions.
     pub occurrences: u64,
-    /// Numbers of the terms of the document at hand.
-    scratch: Vec<u32>,
 }
 
 impl Counts {
-    /// Counts one document. `terms` calls its argument with each term; `groups` says where the document belongs.
-    pub fn add_document(&mut self, terms: impl FnOnce(&mut dyn FnMut(&str)), groups: &[(Axis, &str)]) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        terms(&mut |term| scratch.push(self.terms.number(term)));
-        scratch.sort_unstable();
+    /// Counts one document: its distinct terms by number with their occurrences. `groups` says where it belongs.
+    pub fn add_document(&mut self, cells: &[(u32, u32)], groups: &[(Axis, &str)]) {
         if groups.iter().any(|(axis, _)| *axis == Axis::Language) {
             self.documents += 1;
-            self.occurrences += scratch.len() as u64;
+            self.occurrences += cells.iter().map(|(_, count)| u64::from(*count)).sum::<u64>();
         }
-        let groups: Vec<u32> = groups.iter().map(|&(axis, name)| self.group(axis, name)).collect();
-        for run in scratch.chunk_by(|a, b| a == b) {
-            for &group in &groups {
-                let tally = self.tallies.entry((run[0], group)).or_default();
-                tally.tf += run.len() as u64;
+        for &(axis, name) in groups {
+            let group = self.group(axis, name);
+            for &(term, count) in cells {
+                let tally = self.tallies.entry((term, group)).or_default();
+                tally.tf += u64::from(count);
                 tally.df += 1;
             }
         }
-        self.scratch = scratch;
     }
 
     /// Adds the counts of other documents.
@@ -110,6 +106,11 @@ impl Counts {
     fn group(&mut self, axis: Axis, name: &str) -> u32 {
         let next = self.groups.len() as u32;
         *self.groups.entry((axis, name.into())).or_insert(next)
+    }
+
+    /// Number of a group that has been counted.
+    pub fn group_number(&self, axis: Axis, name: &str) -> Option<u32> {
+        self.groups.get(&(axis, name.into())).copied()
     }
 }
 
@@ -141,7 +142,9 @@ mod tests {
         let mut counts = Counts::default();
         for (words, language, host) in documents {
             let groups = [(Axis::Language, *language), (Axis::Host, *host)];
-            counts.add_document(|take| words.iter().for_each(|w| take(w)), &groups);
+            let mut cells: BTreeMap<u32, u32> = BTreeMap::new();
+            words.iter().for_each(|word| *cells.entry(counts.terms.number(word)).or_default() += 1);
+            counts.add_document(&cells.into_iter().collect::<Vec<_>>(), &groups);
         }
         counts
     }

@@ -1,30 +1,31 @@
 //! `mine terms`: how often each term occurs, by language, host and day.
 
+mod collocations;
 mod count;
 mod sections;
-mod stop;
 mod tables;
-mod words;
+mod trends;
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Result;
-use archive::DataSet;
+use archive::{DataSet, Day};
 use clap::{Args, FromArgMatches};
 
+use crate::bags::{self, Bags};
 use crate::findings::{Findings, Table};
-use crate::miner::ColumnKind::{Date, Int, Text};
+use crate::miner::ColumnKind::{Date, Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::{Batch, Newest, Source};
+use crate::text::{self, Tokens, language};
 use count::{Axis, Counts};
-use stop::Lists;
 use tables::Ranked;
-use words::Rules;
 
 /// The miner.
 pub const MINER: Miner = Miner {
     name: "terms",
-    about: "Term frequencies: how often each word occurs, by language, host and day",
+    about: "Term frequencies: how often each word occurs, which words stand together, which rise and fall",
     help: "\
 Input: `pages` (text, language, host, status). terms and hosts count each URL's newest fetch with status 200 and HTML \
 over the span; days counts every such fetch on its day.
@@ -35,10 +36,19 @@ declared, else `und`) are left out, and so are words without a letter, words sho
 (ideographs and kana count whatever their length) and words over 100 bytes. A term of several words is a run of \
 neighbours that all count.
 
-Memory: about 150 bytes for each distinct term and group (language, host, day), whatever the size of the texts.",
+collocations: pairs of neighbours that stand together more often than by chance, by the log-likelihood ratio of the \
+two-by-two table of the pair (Dunning 1993: Accurate Methods for the Statistics of Surprise and Coincidence). \
+trends: the same ratio for a term's share of all terms before the day --split and from it on, positive where it rises, \
+negative where it falls.
+
+Bags of words are kept as partials beside the archive: a new day costs that day.
+
+Memory: about 150 bytes for each distinct term and group (language, host, day) and for each distinct pair of \
+neighbours, whatever the size of the texts.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
+    shards: true,
     mine,
 };
 
@@ -73,6 +83,26 @@ const TABLES: &[TableSpec] = &[
             column("df", Int, "documents that hold it"),
         ],
     },
+    TableSpec {
+        name: "collocations",
+        doc: "a pair of words that attract each other, strongest first",
+        columns: &[
+            column("first", Text, "first word"),
+            column("second", Text, "the word after it"),
+            column("count", Int, "occurrences of the pair"),
+            column("llr", Float, "log-likelihood ratio; above 10.83 with p < 0.001"),
+        ],
+    },
+    TableSpec {
+        name: "trends",
+        doc: "a term whose share has changed, most changed first",
+        columns: &[
+            column("term", Text, "term, lower case"),
+            column("before", Int, "occurrences before the split"),
+            column("after", Int, "occurrences from the split on"),
+            column("llr", Float, "log-likelihood ratio; negative where the share falls"),
+        ],
+    },
 ];
 
 /// Own flags.
@@ -82,15 +112,14 @@ struct Flags {
     /// Words of a term: N counts terms of 1 to N words, A-B of A to B words (at most 5)
     #[arg(long, value_name = "N|A-B", default_value = "1")]
     ngrams: Lengths,
-    /// Shortest word, in characters
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    min_length: u8,
-    /// Count words without a letter too: 2026, 3.14
-    #[arg(long)]
-    numbers: bool,
-    /// Stop words: `language` (the list of each page's language), `none`, or a file with one word a line
-    #[arg(long, value_name = "LIST", default_value = "language")]
-    stop_words: stop::Choice,
+    /// Collocations: fewest occurrences of a pair
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    min_count: u32,
+    /// Trends: first day of the later span [default: the middle of the days]
+    #[arg(long, value_name = "DAY")]
+    split: Option<Day>,
+    #[command(flatten)]
+    text: text::Flags,
 }
 
 /// How many words a term may have.
@@ -116,33 +145,33 @@ impl FromStr for Lengths {
 
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let flags = Flags::from_arg_matches(params.flags)?;
-    let rules = Rules {
-        min_length: usize::from(flags.min_length),
-        numbers: flags.numbers,
-        ngram_from: flags.ngrams.from,
-        ngram_to: flags.ngrams.to,
-    };
-    let lists = Lists::load(&flags.stop_words)?;
+    // Pairs are always counted: collocations are found among them.
+    let tokens = Tokens::new(&flags.text, (1, flags.ngrams.to.max(2)))?;
+    let paths = bags::files(source, &tokens)?;
     let newest = Newest::find(source)?;
-    let counts = count_all(source, &newest, &rules, &lists)?;
+    let counts = count_all(source, &newest, &paths, flags.ngrams)?;
     source.go_on()?;
     let ranked = Ranked::new(&counts);
-    let mut findings = sections::describe(&counts, &ranked.totals(), params.rows);
+    let collocations = collocations::find(&counts, flags.min_count);
+    let trends = trends::find(&ranked, source.span(), flags.split)?;
+    let mut findings = sections::describe(&counts, &ranked.totals(), &collocations, &trends, params.rows);
     for (spec, axis) in TABLES.iter().zip([Axis::Language, Axis::Day, Axis::Host]) {
         findings.tables.push(Table::new(spec, ranked.table(axis)?)?);
     }
+    findings.tables.push(Table::new(&TABLES[3], collocations::table(&collocations)?)?);
+    findings.tables.push(Table::new(&TABLES[4], trends.table()?)?);
     Ok(findings)
 }
 
 /// Counts all documents of the source.
-fn count_all(source: &Source, newest: &Newest, rules: &Rules, lists: &Lists) -> Result<Counts> {
-    let columns = ["status", "host", "lang", "lang_declared", "text"];
+fn count_all(source: &Source, newest: &Newest, paths: &[PathBuf], lengths: Lengths) -> Result<Counts> {
+    let columns = ["status", "host", "lang", "lang_declared"];
     let mut whole = Counts::default();
     source.scan(
         DataSet::Pages,
         &columns,
         "terms",
-        |batch| count_batch(batch, newest.rows(batch), rules, lists),
+        |batch| count_batch(batch, newest.rows(batch), &paths[batch.number], lengths),
         |part| {
             whole.merge(&part);
             Ok(())
@@ -151,48 +180,49 @@ fn count_all(source: &Source, newest: &Newest, rules: &Rules, lists: &Lists) -> 
     Ok(whole)
 }
 
-fn count_batch(batch: &Batch, newest: &[u32], rules: &Rules, lists: &Lists) -> Result<Counts> {
+fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
+    let bags = Bags::open(path)?;
     let mut counts = Counts::default();
-    let mut newest = newest.iter().peekable();
+    // Terms of the file keep their numbers. How many words each has decides where it counts.
+    let mut words = Vec::with_capacity(bags.terms());
+    for term in bags.dictionary() {
+        let (term, _) = term?;
+        counts.terms.number(term);
+        words.push(1 + term.bytes().filter(|&b| b == b' ').count());
+    }
     let day = batch.day.to_string();
-    let (hosts, texts) = (batch.text("host")?, batch.text("text")?);
+    let hosts = batch.text("host")?;
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
-    let status = batch.int("status")?;
-    for row in 0..batch.rows() {
-        let counts_once = newest.next_if(|&&next| next as usize == row).is_some();
-        if status.get(row) != Some(200) {
-            continue;
-        }
+    let mut newest = newest.iter().peekable();
+    let (mut cells, mut pairs) = (Vec::new(), Vec::new());
+    for doc in &bags.docs {
+        let row = doc.row as usize;
+        let counts_once = newest.next_if(|&&next| next == doc.row).is_some();
         let language = language(detected.get(row), declared.get(row));
         let (language, host) = (language.as_str(), hosts.get(row).unwrap_or(""));
-        let text = texts.get(row).unwrap_or("");
+        cells.clear();
+        pairs.clear();
+        bags.cells(doc, |term, count| {
+            let length = words[term as usize];
+            if (lengths.from..=lengths.to).contains(&length) {
+                cells.push((term, count));
+            }
+            if length == 2 {
+                pairs.push((term, count));
+            }
+        })?;
         let groups = [(Axis::Day, day.as_str()), (Axis::Language, language), (Axis::Host, host)];
-        let groups = if counts_once { &groups[..] } else { &groups[..1] };
-        counts.add_document(|take| words::terms(text, rules, lists.get(language), take), groups);
+        counts.add_document(&cells, if counts_once { &groups[..] } else { &groups[..1] });
+        if counts_once {
+            counts.add_document(&pairs, &[(Axis::Pairs, "")]);
+        }
     }
     Ok(counts)
-}
-
-/// Language of a page: as detected, else the primary part of what it declares, else `und`.
-fn language(detected: Option<&str>, declared: Option<&str>) -> String {
-    let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or("").trim().to_ascii_lowercase();
-    let valid = |code: &String| (2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase());
-    let first = detected.map(primary).filter(valid);
-    first.or_else(|| declared.map(primary).filter(valid)).unwrap_or_else(|| "und".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_language_is_detected_else_declared_else_und() {
-        assert_eq!(language(Some("de"), Some("en-US")), "de");
-        assert_eq!(language(None, Some("en-US")), "en");
-        assert_eq!(language(None, Some(" PT_br")), "pt");
-        assert_eq!(language(None, Some("<script>")), "und");
-        assert_eq!(language(None, None), "und");
-    }
 
     #[test]
     fn lengths_are_a_number_or_a_range() {

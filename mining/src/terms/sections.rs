@@ -1,7 +1,9 @@
 //! What the page and the summary of `mine terms` show.
 
+use super::collocations::Collocation;
 use super::count::Counts;
 use super::tables::Total;
+use super::trends::Trends;
 use crate::findings::{Bar, Body, Cell, Fact, Findings, LogLog, Section, Series, View};
 
 /// Bars that the chart shows.
@@ -12,17 +14,66 @@ const POINTS: usize = 400;
 const ROWS: usize = 200;
 
 /// Facts, sections and a summary of so many rows; no tables yet.
-pub fn describe(counts: &Counts, totals: &[Total<'_>], rows: usize) -> Findings {
+pub fn describe(
+    counts: &Counts,
+    totals: &[Total<'_>],
+    pairs: &[Collocation<'_>],
+    trends: &Trends<'_>,
+    rows: usize,
+) -> Findings {
+    let mut sections = vec![top(totals), rank_frequency(totals), table(totals, counts.documents), collocations(pairs)];
+    sections.extend(changes(trends));
     Findings {
-        tables: Vec::new(),
         facts: vec![
             Fact::count("documents", counts.documents as usize),
             Fact::count("distinct terms", totals.len()),
             Fact::count("occurrences", counts.occurrences as usize),
         ],
-        sections: vec![top(totals), rank_frequency(totals), table(totals, counts.documents)],
+        sections,
         summary: view(totals, counts.documents, rows),
+        ..Findings::default()
     }
+}
+
+fn collocations(pairs: &[Collocation<'_>]) -> Section {
+    let rows = pairs.iter().take(ROWS).map(|pair| {
+        vec![
+            Cell::Text(format!("{} {}", pair.first, pair.second)),
+            Cell::count(pair.count as usize),
+            Cell::Float(pair.llr),
+        ]
+    });
+    Section {
+        title: "Collocations".to_owned(),
+        note: "Pairs of neighbours that stand together more often than by chance. LLR: log-likelihood ratio (Dunning 1993); \
+               above 10.83 the odds against chance are 1,000 to 1."
+            .to_owned(),
+        body: Body::Table(View { columns: vec!["pair", "count", "LLR"], rows: rows.collect() }),
+    }
+}
+
+fn changes(trends: &Trends<'_>) -> Vec<Section> {
+    let Some(split) = trends.split else { return Vec::new() };
+    let section = |title: &str, rises: bool| {
+        let terms = trends.terms.iter().filter(|trend| (trend.llr > 0.0) == rises && trend.llr != 0.0);
+        let rows = terms.take(ROWS / 2).map(|trend| {
+            vec![
+                Cell::Text(trend.term.to_owned()),
+                Cell::count(trend.before as usize),
+                Cell::count(trend.after as usize),
+                Cell::Float(trend.llr),
+            ]
+        });
+        Section {
+            title: title.to_owned(),
+            note: format!(
+                "before: occurrences in the fetches before {split}; after: in those from that day on. LLR: log-likelihood \
+                 ratio of the change of the term's share."
+            ),
+            body: Body::Table(View { columns: vec!["term", "before", "after", "LLR"], rows: rows.collect() }),
+        }
+    };
+    vec![section("Rising terms", true), section("Falling terms", false)]
 }
 
 fn top(totals: &[Total<'_>]) -> Section {

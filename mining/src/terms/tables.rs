@@ -67,9 +67,29 @@ impl<'a> Ranked<'a> {
         let columns = match axis {
             Axis::Language => vec![term, Series::new("lang".into(), names.collect::<Vec<_>>()).into(), tf, df],
             Axis::Host => vec![Series::new("host".into(), names.collect::<Vec<_>>()).into(), term, tf, df],
-            Axis::Day => vec![days(names)?, term, tf, df],
+            Axis::Day | Axis::Pairs => vec![days(names)?, term, tf, df],
         };
         Ok(DataFrame::new(rows.len(), columns)?)
+    }
+
+    /// Days with terms, ascending.
+    pub fn days(&self) -> Result<Vec<Day>> {
+        let days = self.groups.iter().filter(|(axis, _)| *axis == Axis::Day);
+        Ok(days.map(|(_, name)| name.parse()).collect::<Result<_, _>>()?)
+    }
+
+    /// Calls `take` with the occurrences of each term on each day, in no order.
+    pub fn each_day(&self, mut take: impl FnMut(Day, &'a str, u64)) -> Result<()> {
+        let mut days: Vec<Option<Day>> = Vec::with_capacity(self.groups.len());
+        for (axis, name) in &self.groups {
+            days.push(if *axis == Axis::Day { Some(name.parse()?) } else { None });
+        }
+        for (&(term, group), tally) in &self.counts.tallies {
+            if let Some(day) = days[self.group_ranks[group as usize] as usize] {
+                take(day, self.terms[self.term_ranks[term as usize] as usize], tally.tf);
+            }
+        }
+        Ok(())
     }
 
     /// Terms over all languages, the most frequent first.

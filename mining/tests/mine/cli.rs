@@ -201,7 +201,9 @@ fn memory_over_the_limit_stops_the_work_with_one_line() {
 fn help_is_as_it_was_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for miner in ["terms", "links", "schema", "report"] {
+    for miner in
+        ["terms", "keywords", "links", "cluster", "duplicates", "hosts", "languages", "sql", "schema", "report"]
+    {
         let output = mine(&dir.path().join("data"), &[miner, "--help"]);
         let text = String::from_utf8(output.stdout).unwrap();
         // What all executables share has its own tests; what comes behind it is ours again.

@@ -181,3 +181,36 @@ fn a_page_of_script_titles_shows_them_as_text() {
     assert_eq!(html.matches("<script").count(), 1);
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !html.contains("<img"));
 }
+
+#[test]
+fn redirects_orphans_and_third_parties_are_listed() {
+    let (_dir, report) = links(
+        &[
+            Fetch::page("http://www.a.example/", "")
+                .to("http://www.a.example/old")
+                .link("script", "http://cdn.example.org/x.js", None)
+                .link("img", "http://img.example.org/x.png", None)
+                .link("a", "http://b.a.example/", None),
+            Fetch::page("http://www.a.example/new", "").link("img", "http://img.example.org/y.png", None),
+            Fetch::page("http://www.a.example/lonely", ""),
+            Fetch::redirect("http://www.a.example/old", "http://www.a.example/older").partition(1),
+            Fetch::redirect("http://www.a.example/older", "http://www.a.example/new"),
+            // Nobody links to it.
+            Fetch::redirect("http://www.a.example/seed", "http://www.a.example/gone").partition(2),
+            Fetch::new("http://www.a.example/gone", 410),
+            Fetch::redirect("http://www.a.example/x", "http://www.a.example/y"),
+            Fetch::redirect("http://www.a.example/y", "http://www.a.example/x"),
+        ],
+        &["--export", "edges"],
+    );
+    let short = |name: &str| -> Vec<String> {
+        table(&report, name).into_iter().map(|row| row.join(" ").replace("http://www.a.example/", "/")).collect()
+    };
+    let redirects = short("redirects");
+    assert_eq!(redirects[..3], ["/old /new 2 200", "/older /new 1 200", "/seed /gone 1 410"]);
+    assert!(redirects[3].starts_with("/x ") && redirects[3].ends_with(" 20 ∅"), "{redirects:?}");
+    assert_eq!(short("orphans"), ["/", "/lonely"]);
+    assert_eq!(short("third_parties"), ["a.example example.org 2 img,script"]);
+    let edges = std::fs::read_to_string(report.join("edges.tsv")).unwrap();
+    assert_eq!(edges, "http://www.a.example/\thttp://www.a.example/new\n");
+}

@@ -6,6 +6,13 @@
 mod support;
 
 mod cli;
+mod cluster;
+mod duplicates;
+mod hosts;
+mod keywords;
 mod links;
+mod partials;
 mod same;
+mod sql;
 mod terms;
+mod truth;

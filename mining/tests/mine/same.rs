@@ -57,11 +57,31 @@ fn tables_and_page_are_equal_bytes_at_any_number_of_threads_and_in_any_order_of_
         &shuffled,
         &fetches.into_iter().map(|f| Fetch { partition: (f.partition + 2) * 7 % 5, ..f }).collect::<Vec<_>>(),
     );
-    for miner in [&["terms", "--ngrams", "2"][..], &["links"]] {
-        let one = files(&report(&straight, &[miner, &["--threads", "1"]].concat()));
-        assert_eq!(one.len(), 8, "three tables as Parquet and CSV, the page, _SUCCESS");
-        for (data, threads) in [(&straight, "4"), (&shuffled, "1"), (&shuffled, "3")] {
-            let other = files(&report(data, &[miner, &["--threads", threads]].concat()));
+    let miners: [(&[&str], usize); 9] = [
+        (&["terms", "--ngrams", "3", "--min-count", "1"], 5),
+        (&["keywords"], 1),
+        (&["keywords", "--scheme", "bm25", "--top", "3", "--tokens", "sklearn"], 1),
+        (&["links", "--export", "graphml"], 6),
+        (&["cluster", "--k", "5", "--seed", "7"], 2),
+        (&["cluster"], 2),
+        (&["duplicates", "--shingle", "2", "--min-shingles", "2", "--threshold", "0.5"], 1),
+        (&["hosts"], 2),
+        (&["languages"], 1),
+    ];
+    for (miner, tables) in miners {
+        // Partials are made anew for each run.
+        let of = |data: &Path, threads: &str, name: &str| {
+            let partials = dir.path().join(format!("partials-{name}"));
+            let run =
+                report(data, &[miner, &["--threads", threads, "--partials", partials.to_str().unwrap()]].concat());
+            std::fs::remove_dir_all(partials).unwrap_or_default();
+            files(&run)
+        };
+        let one = of(&straight, "1", "a");
+        let extra = usize::from(miner.contains(&"--export"));
+        assert_eq!(one.len(), 2 * tables + 2 + extra, "tables as Parquet and CSV, the page, _SUCCESS");
+        for (data, threads) in [(&straight, "8"), (&shuffled, "1"), (&shuffled, "3")] {
+            let other = of(data, threads, "b");
             for (a, b) in one.iter().zip(&other) {
                 assert!(a == b, "{} of {miner:?} differs at {threads} threads of {}", a.0, data.display());
             }

@@ -235,11 +235,17 @@ fn page(fetch: &Fetch, partition: i64, offset: i64) -> Option<Row> {
         ("text", text(&page.text)),
         ("words", int(page.text.split_whitespace().count() as i64)),
         ("links_out", int(fetch.links.len() as i64)),
-        ("body_sha256", text("")),
+        ("body_sha256", text(&sha256(&page.text))),
         ("extractor", text("test")),
         ("partition", int(partition)),
         ("offset", int(offset)),
     ]))
+}
+
+/// SHA-256 of a text, hexadecimal: in place of that of a body.
+fn sha256(text: &str) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(text))
 }
 
 fn links(fetch: &Fetch) -> Vec<Row> {

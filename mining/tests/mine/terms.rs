@@ -134,3 +134,29 @@ fn a_page_with_a_hostile_text_is_counted_and_shown_harmlessly() {
     let html = std::fs::read_to_string(report.join("report.html")).unwrap();
     assert_eq!(html.matches("<script").count(), 1);
 }
+
+#[test]
+fn words_that_stand_together_and_words_that_rise_are_found() {
+    let dir = data();
+    let root = dir.path().join("data");
+    let filler = "alpha beta gamma delta epsilon zeta eta theta iota kappa ".repeat(3);
+    write(
+        &root,
+        &[
+            Fetch::page("http://a.example/1", &format!("{} {filler} modem", "new york ".repeat(8))).on("2026-11-20", 1),
+            Fetch::page("http://a.example/2", &format!("{filler} {} modem modem", "york city ".repeat(2)))
+                .on("2026-11-20", 2),
+            Fetch::page("http://a.example/3", &format!("{filler} {}", "rust ".repeat(9))).on("2026-11-21", 3),
+        ],
+    );
+    let report = report(&root, &["terms"]);
+    let pairs = table(&report, "collocations");
+    let pair = pairs.iter().find(|pair| pair[..2] == ["new", "york"]).unwrap();
+    assert!(pair[2] == "8" && pair[3].parse::<f64>().unwrap() > 10.83, "{pairs:?}");
+    assert!(pairs.iter().all(|pair| pair[0] != "modem" && pair[..2] != ["york", "new"]), "{pairs:?}");
+    let trends = table(&report, "trends");
+    let of = |term: &str| trends.iter().find(|row| row[0] == term).unwrap();
+    assert_eq!(of("rust")[1..3], ["0", "9"]);
+    assert!(of("rust")[3].parse::<f64>().unwrap() > 5.0 && of("modem")[3].starts_with('-'), "{trends:?}");
+    assert_eq!(trends[0][0], "rust");
+}

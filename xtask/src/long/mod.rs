@@ -3,6 +3,7 @@
 mod equal;
 mod memory;
 mod page;
+mod truth;
 
 use std::path::Path;
 use std::time::Instant;
@@ -76,8 +77,9 @@ fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec
     for tree in &equal::TREES {
         part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree, built))?;
     }
+    part("miners agree with reference tools", &|| truth::check(workspace, built))?;
     part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
-    for bench in ["bus", "line", "stage", "extract"] {
+    for bench in ["bus", "line", "stage", "extract", "mine"] {
         part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
     }
     Ok(parts)

@@ -12,30 +12,44 @@ use polars::prelude::{InitHashMaps, PlHashSet};
 
 /// Words of one language that do not count.
 #[derive(Debug, Clone, Default)]
-pub struct StopWords(PlHashSet<Box<str>>);
+pub struct StopWords {
+    words: PlHashSet<Box<str>>,
+    /// A bit for each [`glance`] that some stop word has: most words are told apart by it, without being hashed.
+    seen: [u64; 16],
+}
+
+/// Ten bits of a word: of its first and last byte and its length.
+fn glance(word: &str) -> usize {
+    let bytes = word.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    (usize::from(first) ^ usize::from(last) << 4 ^ bytes.len() << 7) & 1023
+}
 
 impl StopWords {
     /// No word.
     pub fn none() -> StopWords {
-        StopWords(PlHashSet::new())
+        StopWords { words: PlHashSet::new(), seen: [0; 16] }
     }
 
     /// These words, in the spelling of terms.
     pub fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> StopWords {
-        let mut set = PlHashSet::new();
+        let mut set = StopWords::none();
         for word in words {
             // Lists mix single words and what a tokeniser makes of them: each is brought into the spelling of terms.
             let rules = super::words::Rules { min_length: 1, numbers: true, ..Default::default() };
             super::words::terms(word, &rules, &StopWords::none(), |term| {
-                set.insert(term.into());
+                let bit = glance(term);
+                set.seen[bit / 64] |= 1 << (bit % 64);
+                set.words.insert(term.into());
             });
         }
-        StopWords(set)
+        set
     }
 
     /// Whether a term is dropped.
     pub fn contains(&self, term: &str) -> bool {
-        self.0.contains(term)
+        let bit = glance(term);
+        self.seen[bit / 64] >> (bit % 64) & 1 == 1 && self.words.contains(term)
     }
 }
 
@@ -68,16 +82,24 @@ impl FromStr for Choice {
 pub struct Lists {
     by_language: BTreeMap<&'static str, StopWords>,
     otherwise: StopWords,
+    identity: String,
 }
 
 impl Lists {
     /// Makes the lists ready; reads the file where there is one.
     pub fn load(choice: &Choice) -> Result<Lists> {
-        let mut lists = Lists { by_language: BTreeMap::new(), otherwise: StopWords::none() };
+        let mut lists =
+            Lists { by_language: BTreeMap::new(), otherwise: StopWords::none(), identity: "none".to_owned() };
         match choice {
             Choice::None => {}
-            Choice::File(path) => lists.otherwise = from_file(path)?,
+            Choice::File(path) => {
+                lists.otherwise = from_file(path)?;
+                let mut words: Vec<&str> = lists.otherwise.words.iter().map(|word| &**word).collect();
+                words.sort_unstable();
+                lists.identity = words.join("\n");
+            }
             Choice::Language => {
+                lists.identity = "language".to_owned();
                 for &language in stop_words::available_languages() {
                     let words = stop_words::lookup(language).unwrap_or(&[]);
                     lists.by_language.insert(language, StopWords::of(words.iter().copied()));
@@ -85,6 +107,11 @@ impl Lists {
             }
         }
         Ok(lists)
+    }
+
+    /// Equal lists have equal ones.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// The list for a page.

@@ -1,0 +1,256 @@
+"""Benchmark of the miners beside their peers: one run, the same archive, every figure a ratio.
+
+usage: mine.py MINE ETL [--times 1,3,10] [--bare EXECUTABLE] [FOLDER…]
+
+Imports documentation folders (Debian's by default) as archives of 1, 3 and 10 times their pages (each copy under a base URL of
+its own), then runs each miner and its peer, and prints wall seconds, processor seconds and peak memory of both. Run through
+`cargo xtask bench mine` on a quiet machine.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+FOLDERS = [
+    "/usr/share/doc/python3.11/html",
+    "/usr/share/doc/apache2-doc/manual",
+    "/usr/share/doc/sqlite3",
+    "/usr/share/doc/nodejs/api",
+    "/usr/share/doc/debian-handbook/html",
+]
+
+
+# Peers: each in a process of its own, so that its memory is its own. They read the archive's Parquet files, and say how long the
+# work itself took, without reading.
+def texts(data):
+    import pyarrow.dataset as ds
+
+    table = ds.dataset(f"{data}/pages", format="parquet").to_table(columns=["url", "text"])
+    return table["text"].to_pylist()
+
+
+def peer_tfidf(data):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    documents = texts(data)
+    return len(documents), lambda: TfidfVectorizer().fit_transform(documents)
+
+
+def peer_kmeans(data):
+    from sklearn.cluster import KMeans
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rows = TfidfVectorizer().fit_transform(texts(data))
+    return rows.shape[0], lambda: [KMeans(20, n_init=1, random_state=seed).fit(rows) for seed in range(5)]
+
+
+def peer_datasketch(data):
+    from datasketch import MinHash, MinHashLSH
+
+    documents = texts(data)[:2000]
+
+    def work():
+        index = MinHashLSH(threshold=0.8, num_perm=128)
+        for i, text in enumerate(documents):
+            words = text.lower().split()
+            one = MinHash(128)
+            one.update_batch([" ".join(words[j : j + 5]).encode() for j in range(len(words) - 4)])
+            index.insert(i, one)
+            index.query(one)
+
+    return sum(max(0, len(text.split()) - 4) for text in documents), work
+
+
+def peer_rensa(data):
+    from rensa import RMinHash, RMinHashLSH
+
+    documents = texts(data)[:2000]
+
+    def work():
+        index = RMinHashLSH(threshold=0.8, num_perm=128, num_bands=32)
+        for i, text in enumerate(documents):
+            words = text.lower().split()
+            one = RMinHash(num_perm=128, seed=1)
+            one.update([" ".join(words[j : j + 5]) for j in range(len(words) - 4)])
+            index.insert(i, one)
+            index.query(one)
+
+    return sum(max(0, len(text.split()) - 4) for text in documents), work
+
+
+QUERIES = [
+    "SELECT count(*) AS n, sum(words) AS words FROM pages",
+    "SELECT host, count(*) AS n, sum(words) AS words FROM pages GROUP BY host ORDER BY n DESC",
+    "SELECT kind, count(*) AS n, count(DISTINCT dst) AS targets FROM links GROUP BY kind ORDER BY n DESC",
+    "SELECT dst, count(*) AS n FROM links WHERE kind = 'a' GROUP BY dst ORDER BY n DESC, dst LIMIT 20",
+    "SELECT p.host, l.kind, count(*) AS n FROM pages p JOIN links l ON p.id = l.id GROUP BY p.host, l.kind ORDER BY n DESC",
+]
+
+
+def peer_duckdb(data):
+    import duckdb
+
+    db = duckdb.connect()
+    db.execute("SET threads = 2")
+    for name in ["pages", "links"]:
+        db.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{data}/{name}/*/*.parquet', hive_partitioning = false)")
+    return len(QUERIES), lambda: [db.execute(query).fetchall() for query in QUERIES]
+
+
+def peer_polars(data):
+    import polars
+
+    context = polars.SQLContext(
+        pages=polars.scan_parquet(f"{data}/pages/*/*.parquet", hive_partitioning=False),
+        links=polars.scan_parquet(f"{data}/links/*/*.parquet", hive_partitioning=False),
+    )
+    return len(QUERIES), lambda: [context.execute(query).collect(engine="streaming") for query in QUERIES]
+
+
+def peer_scipy(data):
+    import numpy as np
+    import pyarrow.parquet as pq
+    import scipy.sparse as sp
+
+    edges = open(f"{data}/edges.tsv").read().split()
+    names = {}
+    numbers = np.array([names.setdefault(url, len(names)) for url in edges], dtype=np.int64)
+    a, b = numbers[0::2], numbers[1::2]
+    n = len(names)
+    graph = sp.csr_matrix((np.ones(len(a)), (a, b)), shape=(n, n))
+    out = np.asarray(graph.sum(axis=1)).ravel()
+    spread = (sp.diags(np.divide(1, out, out=np.zeros(n), where=out > 0)) @ graph).T.tocsr()
+
+    def work():
+        rank = np.full(n, 1 / n)
+        for _ in range(100):
+            rank = 0.15 / n + 0.85 * (spread @ rank + rank[out == 0].sum() / n)
+
+    return len(a) * 100, work
+
+
+def run_peer(name, data):
+    count, work = globals()[f"peer_{name}"](data)
+    wall, cpu = time.monotonic(), time.process_time()
+    work()
+    print(json.dumps({
+        "count": count, "wall": time.monotonic() - wall, "cpu": time.process_time() - cpu,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }))
+
+
+def run(command, **more):
+    """Runs a command; its standard output, wall seconds, processor seconds and peak memory."""
+    wall = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    out = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        sys.exit(f"{' '.join(command)}: {child.stderr.read()}")
+    return out, time.monotonic() - wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+def line(name, count, unit, wall, cpu, memory, note=""):
+    rate = count / cpu if cpu else float("inf")
+    print(f"{name:44} {wall:8.2f} s {cpu:8.2f} CPU-s {memory / 1e6:8.0f} MB {rate:14,.0f} {unit}/CPU-s  {note}", flush=True)
+    return rate
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("mine")
+    arguments.add_argument("etl")
+    arguments.add_argument("--times", default="1,3,10")
+    arguments.add_argument("--bare")
+    arguments.add_argument("folders", nargs="*", default=[f for f in FOLDERS if os.path.isdir(f)])
+    args = arguments.parse_intermixed_args()
+    mine, etl = os.path.abspath(args.mine), os.path.abspath(args.etl)
+
+    def peer(name, data):
+        try:
+            out, *_ = run([sys.executable, __file__, "--peer", name, data])
+            return json.loads(out.splitlines()[-1])
+        except SystemExit as error:
+            print(f"not measured: {name}: {str(error).strip().splitlines()[-1]}")
+            return None
+
+    with tempfile.TemporaryDirectory(prefix="bench-mine-") as scratch:
+        costs = {}
+        for times in map(int, args.times.split(",")):
+            data = f"{scratch}/{times}"
+            for copy in range(times):
+                for number, folder in enumerate(args.folders):
+                    base = f"http://h{number}.copy{copy}.example/"
+                    run([etl, "import", "--dir", folder, "--base", base, "--data", data, "--follow-links"])
+            run([etl, "extract", "--data", data])
+
+            def report(name, *flags):
+                """One miner with fresh partials; its summary and figures."""
+                partials = f"{scratch}/partials-{times}-{name}"
+                out, *figures = run([mine, name, *flags, "--json", "--data", data, "--partials", partials])
+                return json.loads(out), figures
+
+            summary, figures = report("languages")
+            pages = summary["facts"]["pages"]
+            print(f"\n== {times}x: {pages:,} pages")
+            for name, flags in [
+                ("keywords", ["--top", "20"]), ("keywords", []), ("terms", []), ("cluster", ["--k", "20"]),
+                ("duplicates", []), ("links", ["--export", "edges"]), ("hosts", []), ("languages", []),
+            ]:
+                summary, figures = report(name, *flags)
+                told = f"mine {name} {' '.join(flags)}"
+                line(told, pages, "pages", *figures)
+                costs.setdefault(told, []).append((pages, figures[1], figures[2]))
+                if name == "links":
+                    os.replace(f"{summary['path']}/edges.tsv", f"{data}/edges.tsv")
+                subprocess.run(["rm", "-rf", f"{scratch}/partials-{times}-{name}"], check=True)
+            one = run([mine, "keywords", "--top", "20", "--threads", "1", "--json", "--data", data, "--partials", f"{scratch}/p1"])
+            two = run([mine, "keywords", "--top", "20", "--threads", "2", "--json", "--data", data, "--partials", f"{scratch}/p2"])
+            print(f"keywords on two threads is {one[1] / two[1]:.2f} times as fast as on one")
+            wall, cpu, memory = 0.0, 0.0, 0
+            for query in QUERIES:
+                _, w, c, m = run([mine, "sql", query, "--format", "json", "--data", data])
+                wall, cpu, memory = wall + w, cpu + c, max(memory, m)
+            line("mine sql, five queries, five processes", len(QUERIES), "queries", wall, cpu, memory)
+            if args.bare and times == 1:
+                out, w, c, m = run([args.bare, data])
+                print(out.strip())
+            if times > 3:
+                continue
+            for name, unit in [
+                ("tfidf", "documents"), ("kmeans", "pages"), ("scipy", "edge updates"), ("datasketch", "shingles"),
+                ("rensa", "shingles"), ("duckdb", "queries"), ("polars", "queries"),
+            ]:
+                if found := peer(name, data):
+                    line(f"peer {name}", found["count"], unit, found["wall"], found["cpu"], found["memory"])
+
+        # Duplicates, all in: 10,000 pages of 500 words.
+        words = [f"word{i}" for i in range(20_000)]
+        draw = random.Random(1)
+        folder = f"{scratch}/pages"
+        os.mkdir(folder)
+        for i in range(10_000):
+            with open(f"{folder}/{i}.html", "w") as file:
+                file.write(f"<html lang=en><body><p>{' '.join(draw.choices(words, k=500))}")
+        data = f"{scratch}/duplicates"
+        run([etl, "import", "--dir", folder, "--base", "http://p.example/", "--data", data])
+        run([etl, "extract", "--data", data])
+        out, *figures = run([mine, "duplicates", "--json", "--data", data])
+        line("mine duplicates, 10,000 pages of 500 words", 10_000 * 496, "shingles", *figures)
+
+        print("\ncost of a page, CPU-ms, and peak memory as the archive grows")
+        for told, rows in costs.items():
+            print(f"  {told:30} " + "  ".join(f"{p:,}: {1000 * c / p:.3f} ms, {m / 1e6:.0f} MB" for p, c, m in rows))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--peer"]:
+        run_peer(*sys.argv[2:4])
+    else:
+        main()

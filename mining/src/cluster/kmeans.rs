@@ -1,0 +1,475 @@
+//! K-means on rows of length 1.
+//!
+//! The matrix of centres stands term by term, the values of all clusters side by side: a row's products with all centres are
+//! then sums of short dense slices, which the compiler turns into vector code. Sums of clusters are kept from round to round
+//! and changed by the rows that moved, in their order: so labels do not depend on threads.
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::rows::Rows;
+use super::stability::rand_index;
+
+/// Rounds of a short run, and of the last one at most.
+const SHORT: usize = 6;
+const LONG: usize = 300;
+/// Numbers of clusters that are tried.
+const TRIED: [usize; 11] = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+/// Rows on which numbers of clusters are tried.
+const SAMPLE: usize = 4_000;
+/// Rows that a thread takes at once.
+const BLOCK: usize = 64;
+
+/// Clusters of rows, the largest first.
+#[derive(Debug, Clone, Default)]
+pub struct Clustering {
+    /// Number of clusters; none is empty.
+    pub k: usize,
+    /// Cluster of each row.
+    pub labels: Vec<u32>,
+    /// Squared Euclidean distance of each row to the mean of its cluster.
+    pub distances: Vec<f64>,
+    /// Sum of the distances.
+    pub inertia: f64,
+    /// Simplified silhouette, from -1 to 1.
+    pub silhouette: f64,
+    /// Rounds of the last run.
+    pub rounds: usize,
+    /// Mean adjusted Rand index of the other starts against this one; none with a single start.
+    pub stability: Option<f64>,
+}
+
+impl Clustering {
+    /// Rows by cluster, nearest to the mean first, equal ones in their order.
+    pub fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.labels.len()).collect();
+        let key = |&row: &usize| (self.labels[row], self.distances[row]);
+        order.sort_by(|a, b| {
+            let ((ca, da), (cb, db)) = (key(a), key(b));
+            ca.cmp(&cb).then(da.total_cmp(&db))
+        });
+        order
+    }
+}
+
+/// What was tried for a number of clusters: the number, the silhouette, the inertia.
+pub type Tried = (usize, f64, f64);
+
+/// The number of clusters with the highest simplified silhouette.
+pub fn choose(
+    rows: &Rows,
+    starts: usize,
+    seed: u64,
+    tick: &dyn Fn() -> Result<()>,
+) -> Result<(Clustering, Vec<Tried>)> {
+    let most = (rows.len() as f64).sqrt() as usize;
+    let mut tried = Vec::new();
+    let sample = rows.sample(SAMPLE);
+    for k in TRIED.into_iter().filter(|&k| k <= most) {
+        let run = Run::start(&sample, k, seed, 0, tick)?;
+        tried.push((k, run.silhouette, run.inertia(&sample)));
+    }
+    let best = tried.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best });
+    Ok((cluster(rows, best.map_or(1, |best| best.0), starts, seed, tick)?, tried))
+}
+
+/// The best of some starts, carried on to its end. Fewer clusters come out where there are fewer distinct rows.
+pub fn cluster(rows: &Rows, k: usize, starts: usize, seed: u64, tick: &dyn Fn() -> Result<()>) -> Result<Clustering> {
+    if rows.len() == 0 {
+        return Ok(Clustering::default());
+    }
+    let mut best: Option<(f64, Run)> = None;
+    // Of the other starts only the labels are kept.
+    let mut others = Vec::new();
+    for start in 0..starts.max(1) {
+        let run = Run::start(rows, k, seed, start as u64, tick)?;
+        let inertia = run.inertia(rows);
+        match &mut best {
+            Some((least, old)) if inertia < *least => {
+                others.push(std::mem::replace(old, run).labels);
+                *least = inertia;
+            }
+            Some(_) => others.push(run.labels),
+            None => best = Some((inertia, run)),
+        }
+    }
+    let Some((_, mut run)) = best else { return Ok(Clustering::default()) };
+    run.go_on(rows, Measure::Cosine, LONG, tick)?;
+    run.go_on(rows, Measure::Euclid, LONG, tick)?;
+    let others: Vec<f64> = others.iter().map(|labels| rand_index(&run.labels, labels)).collect();
+    let stability = (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64);
+    Ok(run.finish(rows, stability))
+}
+
+/// How near a row is to a centre.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    /// By the angle: the centre has length 1.
+    Cosine,
+    /// By distance: the centre is the mean.
+    Euclid,
+}
+
+/// A run of k-means.
+struct Run {
+    k: usize,
+    labels: Vec<u32>,
+    /// Sums of the rows of each cluster: term by term, clusters side by side.
+    sums: Vec<f64>,
+    sizes: Vec<u32>,
+    /// Centres, laid out as the sums.
+    centres: Vec<f32>,
+    /// What is taken off each product before they are compared.
+    bias: Vec<f32>,
+    silhouette: f64,
+    rounds: usize,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Run {
+    fn start(rows: &Rows, k: usize, seed: u64, start: u64, tick: &dyn Fn() -> Result<()>) -> Result<Run> {
+        let mut draw = Draw::new(seed, start);
+        let seeds = seeds(rows, k, &mut draw, tick)?;
+        let k = seeds.len();
+        let mut run = Run {
+            k,
+            labels: vec![NONE; rows.len()],
+            sums: vec![0.0; rows.columns * k],
+            sizes: vec![0; k],
+            centres: vec![0.0; rows.columns * k],
+            bias: vec![0.0; k],
+            silhouette: 0.0,
+            rounds: 0,
+        };
+        for (cluster, &row) in seeds.iter().enumerate() {
+            let (terms, weights) = rows.of(row);
+            for (&term, &weight) in terms.iter().zip(weights) {
+                run.centres[term as usize * k + cluster] = weight;
+            }
+        }
+        run.assign(rows);
+        run.go_on(rows, Measure::Cosine, SHORT, tick)?;
+        Ok(run)
+    }
+
+    /// Rounds until no row moves, at most so many.
+    fn go_on(&mut self, rows: &Rows, measure: Measure, most: usize, tick: &dyn Fn() -> Result<()>) -> Result<()> {
+        for _ in 0..most {
+            tick()?;
+            self.centre(rows, measure);
+            self.rounds += 1;
+            if self.assign(rows) == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Centres from sums.
+    fn centre(&mut self, rows: &Rows, measure: Measure) {
+        let k = self.k;
+        let squares = self.squares(rows);
+        let scale: Vec<f64> = (0..k)
+            .map(|c| match measure {
+                Measure::Cosine => {
+                    if squares[c] > 0.0 {
+                        1.0 / squares[c].sqrt()
+                    } else {
+                        0.0
+                    }
+                }
+                Measure::Euclid => 1.0 / f64::from(self.sizes[c].max(1)),
+            })
+            .collect();
+        self.bias = (0..k)
+            .map(|c| match measure {
+                // An empty cluster draws nobody.
+                _ if self.sizes[c] == 0 => f32::INFINITY,
+                Measure::Cosine => 0.0,
+                Measure::Euclid => (squares[c] * scale[c] * scale[c] / 2.0) as f32,
+            })
+            .collect();
+        self.centres.par_chunks_mut(k * 4096).zip(self.sums.par_chunks(k * 4096)).for_each(|(centres, sums)| {
+            for (centres, sums) in centres.chunks_exact_mut(k).zip(sums.chunks_exact(k)) {
+                for ((centre, sum), scale) in centres.iter_mut().zip(sums).zip(&scale) {
+                    *centre = (sum * scale) as f32;
+                }
+            }
+        });
+        debug_assert_eq!(self.centres.len(), rows.columns * k);
+    }
+
+    /// Puts each row to its nearest centre; gives how many moved.
+    fn assign(&mut self, rows: &Rows) -> usize {
+        let (k, centres, bias) = (self.k, &self.centres, &self.bias);
+        let blocks: Vec<(Vec<u32>, f64)> = (0..rows.len().div_ceil(BLOCK))
+            .into_par_iter()
+            .map_init(
+                || vec![0.0f32; k],
+                |products, block| {
+                    let (mut labels, mut silhouette) = (Vec::with_capacity(BLOCK), 0.0);
+                    for row in block * BLOCK..rows.len().min((block + 1) * BLOCK) {
+                        products.fill(0.0);
+                        let (terms, weights) = rows.of(row);
+                        for (&term, &weight) in terms.iter().zip(weights) {
+                            let at = term as usize * k;
+                            for (product, centre) in products.iter_mut().zip(&centres[at..at + k]) {
+                                *product += weight * centre;
+                            }
+                        }
+                        let (mut best, mut first, mut second) = (0u32, f32::NEG_INFINITY, f32::NEG_INFINITY);
+                        for (cluster, (product, bias)) in (0u32..).zip(products.iter().zip(bias)) {
+                            let score = product - bias;
+                            if score > first {
+                                (best, first, second) = (cluster, score, first);
+                            } else if score > second {
+                                second = score;
+                            }
+                        }
+                        labels.push(best);
+                        // Distances are 1 - cosine here: how much farther the second centre is than the first.
+                        let (a, b) = (1.0 - f64::from(first), 1.0 - f64::from(second));
+                        if b.is_finite() && b > 0.0 {
+                            silhouette += (b - a) / b;
+                        }
+                    }
+                    (labels, silhouette)
+                },
+            )
+            .collect();
+        self.silhouette = blocks.iter().map(|block| block.1).sum::<f64>() / rows.len().max(1) as f64;
+        let mut moved = 0;
+        for (row, label) in blocks.into_iter().flat_map(|block| block.0).enumerate() {
+            let old = self.labels[row];
+            if old == label {
+                continue;
+            }
+            moved += 1;
+            self.labels[row] = label;
+            self.sizes[label as usize] += 1;
+            if old != NONE {
+                self.sizes[old as usize] -= 1;
+            }
+            let (terms, weights) = rows.of(row);
+            for (&term, &weight) in terms.iter().zip(weights) {
+                let at = term as usize * k;
+                self.sums[at + label as usize] += f64::from(weight);
+                if old != NONE {
+                    self.sums[at + old as usize] -= f64::from(weight);
+                }
+            }
+        }
+        moved
+    }
+
+    /// Squared lengths of the sums, with the terms that only one row has: those of two rows never meet.
+    fn squares(&self, rows: &Rows) -> Vec<f64> {
+        let mut squares = vec![0.0f64; self.k];
+        for sums in self.sums.chunks_exact(self.k) {
+            for (square, sum) in squares.iter_mut().zip(sums) {
+                *square += sum * sum;
+            }
+        }
+        for (row, &label) in self.labels.iter().enumerate() {
+            squares[label as usize] += rows.own(row);
+        }
+        squares
+    }
+
+    /// Sum of squared distances to the means: the squares of the rows less those of the sums, each divided by its size.
+    fn inertia(&self, rows: &Rows) -> f64 {
+        let squares = self.squares(rows);
+        let all: f64 = (0..rows.len()).map(|row| rows.square(row)).sum();
+        all - squares.iter().zip(&self.sizes).map(|(square, &size)| square / f64::from(size.max(1))).sum::<f64>()
+    }
+
+    /// Clusters numbered by size, equal ones by their first row; empty ones dropped.
+    fn finish(self, rows: &Rows, stability: Option<f64>) -> Clustering {
+        let k = self.k;
+        let mut first = vec![usize::MAX; k];
+        for (row, &label) in self.labels.iter().enumerate().rev() {
+            first[label as usize] = row;
+        }
+        let mut order: Vec<usize> = (0..k).filter(|&c| self.sizes[c] > 0).collect();
+        order.sort_by_key(|&c| (std::cmp::Reverse(self.sizes[c]), first[c]));
+        let mut number = vec![0u32; k];
+        for (place, &cluster) in (0u32..).zip(&order) {
+            number[cluster] = place;
+        }
+        let squares = self.squares(rows);
+        let distance = |row: usize| {
+            let cluster = self.labels[row] as usize;
+            let size = f64::from(self.sizes[cluster]);
+            let (terms, weights) = rows.of(row);
+            let shared: f64 =
+                terms.iter().zip(weights).map(|(&t, &w)| f64::from(w) * self.sums[t as usize * k + cluster]).sum();
+            let product = shared + rows.own(row);
+            (rows.square(row) - 2.0 * product / size + squares[cluster] / (size * size)).max(0.0)
+        };
+        let distances: Vec<f64> = (0..rows.len()).into_par_iter().map(distance).collect();
+        Clustering {
+            k: order.len(),
+            labels: self.labels.iter().map(|&label| number[label as usize]).collect(),
+            inertia: distances.iter().sum(),
+            distances,
+            silhouette: self.silhouette,
+            rounds: self.rounds,
+            stability,
+        }
+    }
+}
+
+/// Rows drawn as first centres: each with a probability in proportion to its squared distance from the nearest drawn so far.
+/// Of a few drawn that way the one is taken that leaves the least, as in the reference implementation.
+fn seeds(rows: &Rows, k: usize, draw: &mut Draw, tick: &dyn Fn() -> Result<()>) -> Result<Vec<usize>> {
+    let full: Vec<usize> = (0..rows.len()).filter(|&row| !rows.is_empty(row)).collect();
+    if full.is_empty() {
+        return Ok(vec![0]);
+    }
+    let trials = 2 + (k as f64).ln() as usize;
+    let mut dense = vec![0.0f32; rows.columns];
+    let mut seeds = vec![full[draw.below(full.len())]];
+    let mut nearest = vec![f64::INFINITY; rows.len()];
+    nearer(rows, &mut dense, seeds[0], &mut nearest);
+    while seeds.len() < k {
+        tick()?;
+        let total: f64 = nearest.iter().sum();
+        // Every row equals one of the seeds: there are no more clusters than that.
+        if total <= 1e-9 * rows.len() as f64 {
+            break;
+        }
+        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        for _ in 0..trials {
+            let mut left = draw.unit() * total;
+            let mut row = None;
+            for (candidate, distance) in nearest.iter().enumerate().filter(|(_, distance)| **distance > 0.0) {
+                row = Some(candidate);
+                left -= distance;
+                if left <= 0.0 {
+                    break;
+                }
+            }
+            let Some(row) = row else { break };
+            let mut after = nearest.clone();
+            nearer(rows, &mut dense, row, &mut after);
+            let rest: f64 = after.iter().sum();
+            if best.as_ref().is_none_or(|best| rest < best.0) {
+                best = Some((rest, row, after));
+            }
+        }
+        let Some((_, row, after)) = best else { break };
+        seeds.push(row);
+        nearest = after;
+    }
+    Ok(seeds)
+}
+
+/// Lowers each row's distance to that from `seed`, where it is nearer. Rows without terms stay out of it.
+fn nearer(rows: &Rows, dense: &mut [f32], seed: usize, nearest: &mut [f64]) {
+    let (terms, weights) = rows.of(seed);
+    for (&term, &weight) in terms.iter().zip(weights) {
+        dense[term as usize] = weight;
+    }
+    let dense_now = &*dense;
+    nearest.par_iter_mut().with_min_len(BLOCK).enumerate().for_each(|(row, nearest)| {
+        let (terms, weights) = rows.of(row);
+        let product: f32 = terms.iter().zip(weights).map(|(&t, &w)| w * dense_now[t as usize]).sum();
+        let distance = if terms.is_empty() || row == seed { 0.0 } else { (2.0 - 2.0 * f64::from(product)).max(0.0) };
+        *nearest = nearest.min(distance);
+    });
+    terms.iter().for_each(|&term| dense[term as usize] = 0.0);
+}
+
+/// Numbers drawn from a seed: SplitMix64.
+#[derive(Debug, Clone)]
+pub struct Draw(u64);
+
+impl Draw {
+    /// A sequence of its own for each seed and start.
+    pub fn new(seed: u64, start: u64) -> Draw {
+        let mut draw = Draw(seed ^ start.wrapping_mul(0xd134_2543_de82_ef95));
+        draw.next();
+        draw
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// From 0 to 1.
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn below(&mut self, count: usize) -> usize {
+        ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    /// Rows around axes: row i lies near axis i mod `axes`.
+    fn around_axes(axes: u32, count: u32) -> Rows {
+        let mut rows = Rows { columns: (axes * 2) as usize, ..Rows::default() };
+        for i in 0..count {
+            let axis = i % axes;
+            rows.push([(axis, 0.95f32), (axes + (i / axes) % axes, 0.3)].into_iter(), 0.0075);
+        }
+        rows
+    }
+
+    #[test]
+    fn clear_clusters_are_found_and_counted() {
+        let rows = around_axes(5, 200);
+        let found = cluster(&rows, 5, 3, 1, &|| Ok(())).unwrap();
+        assert!((0..200).all(|i| found.labels[i] == found.labels[i % 5]), "{:?}", &found.labels[..10]);
+        assert_eq!(found.k, 5);
+        assert!(found.stability.unwrap() > 0.5);
+        let (chosen, tried) = choose(&rows, 3, 1, &|| Ok(())).unwrap();
+        assert!(tried.len() > 5 && (4..=6).contains(&chosen.k), "{tried:?}");
+    }
+
+    #[test]
+    fn the_inertia_is_the_sum_of_squared_distances_to_the_means() {
+        let rows = around_axes(4, 37);
+        let found = cluster(&rows, 3, 2, 7, &|| Ok(())).unwrap();
+        let mut by_hand = 0.0;
+        for c in 0..found.k as u32 {
+            let members: Vec<usize> = (0..37).filter(|&row| found.labels[row] == c).collect();
+            let mut mean = vec![0.0f64; rows.columns];
+            for &row in &members {
+                let (terms, weights) = rows.of(row);
+                terms.iter().zip(weights).for_each(|(&t, &w)| mean[t as usize] += f64::from(w) / members.len() as f64);
+            }
+            for &row in &members {
+                let mut diff = mean.clone();
+                let (terms, weights) = rows.of(row);
+                terms.iter().zip(weights).for_each(|(&t, &w)| diff[t as usize] -= f64::from(w));
+                by_hand += diff.iter().map(|x| x * x).sum::<f64>();
+                // The row's own term: in full where the row is, a share of it in the mean of all others.
+                let share = 1.0 / members.len() as f64;
+                by_hand += 0.0075 * ((1.0 - share) * (1.0 - share) + (members.len() as f64 - 1.0) * share * share);
+            }
+        }
+        assert!((found.inertia - by_hand).abs() < 1e-9, "{} {by_hand}", found.inertia);
+    }
+
+    #[test]
+    fn fewer_distinct_rows_than_clusters_and_rows_without_terms_are_no_trouble() {
+        let mut rows = Rows { columns: 2, ..Rows::default() };
+        for cells in [vec![(0u32, 1.0f32)], vec![], vec![(0, 1.0)], vec![(1, 1.0)]] {
+            rows.push(cells.into_iter(), 0.0);
+        }
+        let found = cluster(&rows, 4, 2, 0, &|| Ok(())).unwrap();
+        assert!(found.k <= 3 && found.labels[0] == found.labels[2] && found.labels[0] != found.labels[3]);
+        assert_eq!(cluster(&Rows::default(), 3, 1, 0, &|| Ok(())).unwrap().k, 0);
+    }
+}

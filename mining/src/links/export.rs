@@ -1,0 +1,113 @@
+//! The page graph for other programs: GraphML, or a list of edges.
+
+use std::io::Write;
+use std::str::FromStr;
+
+use anyhow::Result;
+
+use super::graph::Csr;
+use crate::findings::Extra;
+
+/// A format of graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// GraphML (Brandes et al. 2002), for Gephi, yEd, NetworkX, igraph.
+    GraphMl,
+    /// Two columns with a tab between: source and target.
+    Edges,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Format, String> {
+        match text {
+            "graphml" => Ok(Format::GraphMl),
+            "edges" => Ok(Format::Edges),
+            _ => Err(format!("`{text}` is not graphml or edges")),
+        }
+    }
+}
+
+/// The graph as a file of the report; nodes in the order of their URLs, edges by source and target.
+pub fn file(format: Format, urls: Vec<Box<str>>, ranks: Vec<f64>, outgoing: Csr) -> Extra {
+    match format {
+        Format::Edges => Extra {
+            name: "edges.tsv".to_owned(),
+            doc: "edges of the page graph: source, tab, target",
+            write: Box::new(move |out| edges(out, &urls, &outgoing)),
+        },
+        Format::GraphMl => Extra {
+            name: "graph.graphml".to_owned(),
+            doc: "the page graph as GraphML, with URL and PageRank of each page",
+            write: Box::new(move |out| graphml(out, &urls, &ranks, &outgoing)),
+        },
+    }
+}
+
+fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
+    for (from, url) in urls.iter().enumerate() {
+        for &to in outgoing.of(from) {
+            writeln!(out, "{url}\t{}", urls[to as usize])?;
+        }
+    }
+    Ok(())
+}
+
+fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr) -> Result<()> {
+    out.write_all(
+        b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n\
+          <key id=\"url\" for=\"node\" attr.name=\"url\" attr.type=\"string\"/>\n\
+          <key id=\"pagerank\" for=\"node\" attr.name=\"pagerank\" attr.type=\"double\"/>\n\
+          <graph id=\"pages\" edgedefault=\"directed\">\n",
+    )?;
+    for (node, (url, rank)) in urls.iter().zip(ranks).enumerate() {
+        writeln!(
+            out,
+            "<node id=\"n{node}\"><data key=\"url\">{}</data><data key=\"pagerank\">{rank:e}</data></node>",
+            xml(url)
+        )?;
+    }
+    for from in 0..urls.len() {
+        for to in outgoing.of(from) {
+            writeln!(out, "<edge source=\"n{from}\" target=\"n{to}\"/>")?;
+        }
+    }
+    out.write_all(b"</graph>\n</graphml>\n")?;
+    Ok(())
+}
+
+/// Text of XML: with references for what is markup, and without what XML 1.0 cannot hold.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn markup_in_urls_stays_text() {
+        let urls: Vec<Box<str>> = vec!["http://a/?x=1&y=<2>".into(), "http://a/\u{1}b".into()];
+        let graph = Csr::new(2, vec![(0, 1)]);
+        let mut out = Vec::new();
+        graphml(&mut out, &urls, &[0.25, 0.75], &graph).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("http://a/?x=1&amp;y=&lt;2&gt;") && text.contains("http://a/b"), "{text}");
+        assert!(text.contains("<edge source=\"n0\" target=\"n1\"/>") && text.contains("7.5e-1"), "{text}");
+        let mut out = Vec::new();
+        edges(&mut out, &urls[..1], &Csr::new(1, vec![])).unwrap();
+        assert!(out.is_empty());
+    }
+}
