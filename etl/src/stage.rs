@@ -95,6 +95,23 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
     Ok(if finished { Exit::Done } else { Exit::Interrupted })
 }
 
+/// Stages what is on the bus now, and with `from_start` also what this archive lacks of it; false when interrupted.
+pub(crate) fn once(from_start: bool, common: &Common, shutdown: &Shutdown) -> Result<bool> {
+    let args = Args {
+        once: true,
+        from_start,
+        accept_loss: false,
+        segment_bytes: 128 << 20,
+        segment_rows: 1_000_000,
+        segment_age: Duration::from_secs(3600),
+        segment_idle: Duration::from_secs(600),
+        memory: 64 << 20,
+        instance: None,
+        dry_run: false,
+    };
+    Ok(stage(&args, common, &DataDir::new(&common.data), shutdown)?.1)
+}
+
 fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
     let free = world::free_space(data.root()).map_or(String::new(), |free| format!(" ({} free)", human::bytes(free)));
     anyhow!(
