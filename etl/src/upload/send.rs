@@ -276,23 +276,22 @@ fn ours(link: &Link, error: &anyhow::Error) -> Failure {
     Failure::Refused { target: link.target().to_owned(), code: 0, message: format!("{error:#}") }
 }
 
-/// Makes a collection's indexes; those that are there stay.
+/// Makes a collection's indexes; those that are there stay. One at a time: asked for several of which some are there,
+/// FerretDB 1.24 breaks.
 pub async fn make_indexes(link: &Link, collection: Collection) -> anyhow::Result<()> {
-    let indexes: Vec<Document> = collection
-        .indexes()
-        .iter()
-        .map(|(name, keys)| doc! { "key": keys.iter().map(|key| ((*key).to_owned(), Bson::Int32(1))).collect::<Document>(), "name": *name })
-        .collect();
-    if indexes.is_empty() {
-        return Ok(());
-    }
-    match link.command(doc! { "createIndexes": collection.name(), "indexes": indexes }).await {
-        Ok(_) => Ok(()),
-        // the same keys under another name, or made otherwise: a person wanted it so
-        Err(Failure::Refused { code: 85 | 86, message, .. }) => {
-            tracing::warn!("indexes of {} stay as they are: {message}", collection.name());
-            Ok(())
+    for (name, keys) in collection.indexes() {
+        let key: Document = keys.iter().map(|key| ((*key).to_owned(), Bson::Int32(1))).collect();
+        let command = doc! { "createIndexes": collection.name(), "indexes": [{ "key": key, "name": *name }] };
+        match link.command(command).await {
+            Ok(_) => {}
+            // the same keys under another name, or made otherwise: a person wanted it so
+            Err(Failure::Refused { code: 85 | 86, message, .. }) => {
+                tracing::warn!("index {name} of {} stays as it is: {message}", collection.name());
+            }
+            Err(failure) => {
+                return Err(failure).with_context(|| format!("cannot make the index {name} of {}", collection.name()));
+            }
         }
-        Err(failure) => Err(failure).with_context(|| format!("cannot make the indexes of {}", collection.name())),
     }
+    Ok(())
 }
