@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../../xtask/src/services/ferretdb.rs"]
-#[allow(clippy::all, missing_docs, reason = "the chores' own file")]
+#[allow(clippy::all, dead_code, missing_docs, reason = "the chores' own file")]
 mod ferretdb;
 #[path = "support/night.rs"]
 mod night;
@@ -27,7 +27,7 @@ fn connections_that_are_cut_stalled_and_late_change_nothing() {
         let proxy = Proxy::new(server.port, seed);
         let url = format!("mongodb://127.0.0.1:{}/night", proxy.port);
         // small batches would go round the faults
-        let (code, report) = upload(&world, &url, &["--timeout", "2s", "--force"]);
+        let (code, report) = upload(&world, &url, &["--timeout", "5s", "--retry-for", "5m", "--force"]);
         assert_eq!((code, report["state"].as_str()), (0, Some("verified")), "{report}");
         let done = proxy.done();
         (cuts, stalls) = (cuts + done.0, stalls + done.1);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../../xtask/src/services/ferretdb.rs"]
-#[allow(clippy::all, missing_docs, reason = "the chores' own file")]
+#[allow(clippy::all, dead_code, missing_docs, reason = "the chores' own file")]
 mod ferretdb;
 #[path = "support/night.rs"]
 mod night;
