@@ -49,7 +49,8 @@ fn night(world: &World, url: &str, n: i64) -> Vec<i32> {
 
 fn backfill(world: &World, url: &str, from: i64, to: i64) -> std::process::Output {
     let (from, to) = (day(from), day(to));
-    let args = ["backfill", "--from", &from, "--to", &to, "--mongodb", url, "--collections", COLLECTIONS, "--retry-for", "5s"];
+    let args =
+        ["backfill", "--from", &from, "--to", &to, "--mongodb", url, "--collections", COLLECTIONS, "--retry-for", "5s"];
     world.etl(&args).output().unwrap()
 }
 
@@ -87,7 +88,8 @@ impl Drop for Mounted {
 /// Pages of a night on the bus.
 fn crawl(world: &World, n: i64, pages: usize) {
     for i in 0..pages {
-        let body = format!("<html><title>Page {i}</title><p>On day {n} this is page {i}.</p><a href=/{}>next</a>", i + 1);
+        let body =
+            format!("<html><title>Page {i}</title><p>On day {n} this is page {i}.</p><a href=/{}>next</a>", i + 1);
         world.append(i as u32 % 16, vec![artefact(&format!("http://example.org/{n}/{i}"), body)]);
     }
 }
@@ -187,8 +189,7 @@ fn a_month_ends_whole_whatever_went_wrong_in_it() {
     world.at(NOON + DAYS * DAY);
     let done = backfill(&world, &url, 0, DAYS - 1);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done));
-    let status: serde_json::Value =
-        serde_json::from_str(&world.ok(&["status", "--days", "40", "--json"])).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&world.ok(&["status", "--days", "40", "--json"])).unwrap();
     assert_eq!((status["late"].as_bool(), status["lost"].as_i64()), (Some(false), Some(3)), "{status}");
     for one in status["days"].as_array().unwrap() {
         assert!(one["next"].is_null(), "{one}");
@@ -213,7 +214,8 @@ fn a_month_ends_whole_whatever_went_wrong_in_it() {
     }
     assert_eq!(world.etl(&["verify", "--archive"]).output().unwrap().status.code(), Some(0));
     let after = contents(world.path());
-    let changed: Vec<_> = after.iter().filter(|(path, bytes)| archive.get(*path) != Some(bytes)).map(|(path, _)| path).collect();
+    let changed: Vec<_> =
+        after.iter().filter(|(path, bytes)| archive.get(*path) != Some(bytes)).map(|(path, _)| path).collect();
     assert!(changed.is_empty() && after.len() == archive.len(), "{changed:?}");
     assert!(look.everything() == database, "the database changed");
     drop(world);

@@ -162,7 +162,8 @@ fn documents_that_a_server_cannot_take_are_rejected_by_name_and_the_rest_is_ther
     large.http_headers = bus::payload::HttpHeaders(format!("X-Large: {}", "x".repeat(15 << 20)).into());
     let mut second = large.clone();
     second.id = uuid::Uuid::now_v7();
-    second.http_headers = bus::payload::HttpHeaders((0..500_000).map(|i| format!("h{i}: v\r\n")).collect::<String>().into());
+    second.http_headers =
+        bus::payload::HttpHeaders((0..500_000).map(|i| format!("h{i}: v\r\n")).collect::<String>().into());
     world.append(0, vec![large, second.clone()]);
     finish_day(&world, NOON);
     let (code, report) = upload(&world, &server.url(), &[]);

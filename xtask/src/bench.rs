@@ -12,7 +12,7 @@ use crate::{exit, process};
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
 ///
 /// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
-/// bench/src/line.rs, etl/examples/bench_stage.rs and bench_extract.rs.
+/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one
@@ -36,6 +36,8 @@ enum Name {
     Stage,
     /// Extract: MB per CPU-second and peak memory, beside parsing with scraper alone
     Extract,
+    /// Upload: documents per CPU-second beside a Python script, and per second beside a bare loop of the driver
+    Upload,
 }
 
 impl Name {
@@ -46,6 +48,7 @@ impl Name {
             Name::Line => &["bench", "spider"],
             Name::Stage => &["example:bench_stage", "etl"],
             Name::Extract => &["example:bench_extract", "etl"],
+            Name::Upload => &["example:bench_upload", "etl"],
         }
     }
 }
@@ -72,7 +75,7 @@ impl Bench {
                 std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
                 line.arg(&dir)
             }
-            Name::Stage | Name::Extract => line,
+            Name::Stage | Name::Extract | Name::Upload => line,
         };
         let line = line.args(&self.rest);
         line.print();

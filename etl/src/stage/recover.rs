@@ -95,7 +95,8 @@ fn is_held_elsewhere(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool>
     let source = Source::Partition(key.partition);
     let lost = Loss::list(data)?.iter().any(|l| l.source == source && l.from <= seal.from && seal.next <= l.next);
     // `etl verify --archive` knows of it, and fills the hole
-    let aside = Quarantined::list(data)?.iter().any(|q| q.source == source && q.from <= seal.from && seal.next <= q.next);
+    let aside =
+        Quarantined::list(data)?.iter().any(|q| q.source == source && q.from <= seal.from && seal.next <= q.next);
     let catalogue = Catalogue::read(data)?;
     let holds = |name: &SegmentName| name.source == source && name.from <= seal.from && seal.next <= name.next;
     Ok(lost || aside || catalogue.segments(DataSet::Artefacts, None, None).iter().any(|segment| holds(&segment.name)))

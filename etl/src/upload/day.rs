@@ -212,6 +212,7 @@ impl<'a> Run<'a> {
         if !self.work.options.verify {
             return Ok(true);
         }
+        let known = self.report.trouble.len();
         let again = match self.compare(false)? {
             None => return Ok(false),
             Some(again) => again,
@@ -224,10 +225,11 @@ impl<'a> Run<'a> {
             again.len(),
             self.day
         );
+        // what the first comparison found is found again, or mended
+        self.report.trouble.truncate(known);
         if !self.send(again, progress)? {
             return Ok(false);
         }
-        self.report.trouble.clear();
         Ok(self.compare(true)?.is_some())
     }
 
