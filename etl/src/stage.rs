@@ -6,6 +6,7 @@
 
 mod from_start;
 mod marks;
+mod once;
 mod open;
 mod recover;
 mod rows;
@@ -25,6 +26,7 @@ use program::{Common, Exit, Metrics, Progress, Shutdown, Usage, human};
 use crate::footer::Footer;
 use crate::{size, world};
 use marks::Marks;
+pub(crate) use once::once;
 use open::Limits;
 use recover::Seals;
 use stager::{Counts, Stager};
@@ -93,23 +95,6 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
     };
     report(&counts, started.elapsed(), common)?;
     Ok(if finished { Exit::Done } else { Exit::Interrupted })
-}
-
-/// Stages what is on the bus now, and with `from_start` also what this archive lacks of it; false when interrupted.
-pub(crate) fn once(from_start: bool, common: &Common, shutdown: &Shutdown) -> Result<bool> {
-    let args = Args {
-        once: true,
-        from_start,
-        accept_loss: false,
-        segment_bytes: 128 << 20,
-        segment_rows: 1_000_000,
-        segment_age: Duration::from_secs(3600),
-        segment_idle: Duration::from_secs(600),
-        memory: 64 << 20,
-        instance: None,
-        dry_run: false,
-    };
-    Ok(stage(&args, common, &DataDir::new(&common.data), shutdown)?.1)
 }
 
 fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {

@@ -4,6 +4,7 @@
 //! steps, [`send`] for what becomes of a batch, `mongo::document` for what a document holds.
 
 pub mod batch;
+mod compare;
 pub mod day;
 pub mod mirror;
 pub mod rejects;

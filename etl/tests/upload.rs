@@ -209,3 +209,35 @@ fn a_second_upload_of_the_day_ends_at_once_and_names_the_holder() {
     assert_eq!(output.status.code(), Some(75));
     assert!(text(&output).contains(&format!("process {}", std::process::id())), "{}", text(&output));
 }
+
+#[test]
+fn on_postgresql_it_is_the_same_and_text_that_it_refuses_is_rejected_by_name() {
+    let Some((ferret, cluster)) = server_on_postgresql("on_postgresql_it_is_the_same") else { return };
+    let url = format!("mongodb://127.0.0.1:{}/night", ferret.port());
+    let world = World::new();
+    fill(&world, 30);
+    finish_day(&world, NOON);
+    let (code, report) = upload(&world, &url, &[]);
+    assert_eq!((code, report["state"].as_str()), (0, Some("verified")), "{report}");
+    let look = Look::at(&url);
+    assert_equal(world.path(), &look);
+    let before = look.everything();
+    assert_eq!(upload(&world, &url, &["--force"]).0, 0);
+    assert_eq!(look.everything(), before);
+    assert_eq!(verify(&world, &url, &["--deep", "--sample", "20"]).0, 0);
+
+    // PostgreSQL stores no NUL in text
+    let world = World::new();
+    let mut nul = artefact("http://example.org/nul", "<p>x");
+    nul.http_headers = bus::payload::HttpHeaders("X-Nul: a\0b".into());
+    let id = nul.id.to_string();
+    world.append(0, artefacts(40));
+    world.append(0, vec![nul]);
+    finish_day(&world, NOON);
+    let (code, report) = upload(&world, &url.replace("/night", "/nul"), &[]);
+    assert_eq!((code, report["rejected"].as_u64()), (3, Some(1)), "{report}");
+    let rejects = files(&world.path().join("rejects"));
+    assert_eq!(string(&rows(&rejects[0])[0], "document"), id);
+    drop(ferret);
+    drop(cluster);
+}
