@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A proxy before a port; it ends with the test.
@@ -14,8 +14,6 @@ pub struct Proxy {
 
 struct Shared {
     to: u16,
-    /// Misbehaves while this is set.
-    bad: AtomicBool,
     random: AtomicU64,
     cuts: AtomicU64,
     stalls: AtomicU64,
@@ -35,13 +33,8 @@ impl Proxy {
     pub fn new(to: u16, seed: u64) -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared {
-            to,
-            bad: AtomicBool::new(true),
-            random: AtomicU64::new(seed),
-            cuts: AtomicU64::new(0),
-            stalls: AtomicU64::new(0),
-        });
+        let shared =
+            Arc::new(Shared { to, random: AtomicU64::new(seed), cuts: AtomicU64::new(0), stalls: AtomicU64::new(0) });
         let ours = shared.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -54,11 +47,6 @@ impl Proxy {
             }
         });
         Proxy { port, shared }
-    }
-
-    /// Whether it misbehaves.
-    pub fn misbehave(&self, bad: bool) {
-        self.shared.bad.store(bad, Ordering::Relaxed);
     }
 
     /// How often it cut and stalled a connection.
@@ -75,8 +63,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
             Ok(0) | Err(_) => break,
             Ok(n) => n,
         };
-        let fate = if shared.bad.load(Ordering::Relaxed) { shared.random() % 100 } else { 99 };
-        match fate {
+        match shared.random() % 100 {
             0 => {
                 shared.cuts.fetch_add(1, Ordering::Relaxed);
                 let _ = to.write_all(&buffer[..n / 2]);

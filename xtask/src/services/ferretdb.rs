@@ -62,6 +62,7 @@ pub(crate) enum Store<'a> {
     /// A folder, which exists.
     Sqlite(&'a Path),
     /// `postgres://user@host:port/database`.
+    #[allow(dead_code, reason = "for tests and benchmarks")]
     Postgresql(&'a str),
 }
 
