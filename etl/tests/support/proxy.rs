@@ -55,7 +55,8 @@ impl Proxy {
     }
 }
 
-/// Passes bytes on in small pieces. Of a hundred pieces one is cut in the middle, one is held back for ever, ten are late.
+/// Passes bytes on in small pieces. Of five hundred pieces five are cut in the middle, one is held back for ever,
+/// fifty are late.
 fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -63,20 +64,20 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
             Ok(0) | Err(_) => break,
             Ok(n) => n,
         };
-        match shared.random() % 100 {
-            0 => {
+        match shared.random() % 500 {
+            0..=4 => {
                 shared.cuts.fetch_add(1, Ordering::Relaxed);
                 let _ = to.write_all(&buffer[..n / 2]);
                 break;
             }
-            1 => {
+            5 => {
                 shared.stalls.fetch_add(1, Ordering::Relaxed);
                 // until the other side gives up: nothing goes through any more, and nothing is closed
                 while matches!(from.read(&mut buffer), Ok(n) if n > 0) {}
                 break;
             }
             #[allow(clippy::disallowed_methods, reason = "the delay is what this is for")]
-            2..=11 => std::thread::sleep(Duration::from_millis(20)),
+            6..=55 => std::thread::sleep(Duration::from_millis(20)),
             _ => {}
         }
         if to.write_all(&buffer[..n]).is_err() {
