@@ -9,7 +9,7 @@ pub mod facts;
 pub mod language;
 pub mod page;
 mod segment;
-mod source;
+pub(crate) mod source;
 pub mod stream;
 pub mod strip;
 mod tables;
@@ -56,6 +56,15 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
+    let (exit, done) = run_quietly(args, common, shutdown)?;
+    if let Some((total, failed, elapsed)) = done {
+        report(&total, failed, elapsed, common)?;
+    }
+    Ok(exit)
+}
+
+/// Does the work; what was done is reported by the caller.
+fn run_quietly(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<(Exit, Option<(Counts, u64, Duration)>)> {
     let started = Instant::now();
     let data = DataDir::new(&common.data);
     let (from, to) = match args.day {
@@ -68,11 +77,10 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         return Err(Misuse::new(format!("--from {from} is after --to {to}")).into());
     }
     if args.dry_run {
-        return dry_run(&missing(&data, from, to, args.force)?, common);
+        return Ok((dry_run(&missing(&data, from, to, args.force)?, common)?, None));
     }
     if !data.root().exists() {
-        report(&Counts::default(), 0, started.elapsed(), common)?;
-        return Ok(Exit::Done);
+        return Ok((Exit::Done, Some((Counts::default(), 0, started.elapsed()))));
     }
     let _lock = Lock::take(&data, PROGRAM)?;
     TmpDir::sweep(&data, PROGRAM)?;
@@ -113,12 +121,18 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         }
     }
     progress.finish();
-    report(&total, failed, started.elapsed(), common)?;
-    Ok(match (interrupted, failed) {
+    let exit = match (interrupted, failed) {
         (true, _) => Exit::Interrupted,
         (false, 0) => Exit::Done,
         (false, _) => Exit::Partly,
-    })
+    };
+    Ok((exit, Some((total, failed, started.elapsed()))))
+}
+
+/// Extracts what is missing of one day, as the command does.
+pub(crate) fn day(day: Day, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
+    let args = Args { day: Some(day), from: None, to: None, jobs: None, force: false, dry_run: false };
+    Ok(run_quietly(&args, common, shutdown)?.0)
 }
 
 impl Counts {
@@ -148,7 +162,7 @@ fn missing(data: &DataDir, from: Option<Day>, to: Option<Day>, force: bool) -> R
 
 /// Covered means interval *and* version: the day's pages files cover the segment's offsets, each is of this version (or a
 /// newer one, which an older program leaves alone), and each has its links and scripts.
-fn is_extracted(catalogue: &Catalogue, segment: &Segment) -> Result<bool> {
+pub(crate) fn is_extracted(catalogue: &Catalogue, segment: &Segment) -> Result<bool> {
     let mut reached = segment.name.from;
     for pages in catalogue.covering(segment, DataSet::Pages) {
         let has = |set| catalogue.covering(segment, set).iter().any(|other| other.name == pages.name.in_set(set));

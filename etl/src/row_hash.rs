@@ -27,11 +27,14 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use sha2::{Digest, Sha256};
 
 /// The hash of each row of a batch that holds all columns of `set`. `digests` are the SHA-256 of its binary column, where
-/// the caller knows them already.
+/// the caller knows them already; that column need not be in the batch then.
 pub fn rows(set: DataSet, batch: &RecordBatch, digests: Option<&[[u8; 32]]>) -> Result<Vec<u128>> {
     let columns = columns(set)
         .iter()
         .map(|c| {
+            if c.kind == Kind::Binary && digests.is_some() {
+                return Ok(Values::Digests);
+            }
             let array = batch.column_by_name(c.name).with_context(|| format!("column {} is missing", c.name))?;
             Values::of(c.kind, array.as_ref()).with_context(|| format!("column {} is a {}", c.name, array.data_type()))
         })
@@ -70,6 +73,8 @@ enum Values<'a> {
     Int(&'a Int64Array),
     Bool(&'a BooleanArray),
     Binary(&'a BinaryArray),
+    /// A binary column whose hashes are known.
+    Digests,
     Timestamp(&'a TimestampMicrosecondArray),
     Pairs(&'a ListArray, &'a StringArray, &'a StringArray),
 }
@@ -96,6 +101,7 @@ impl<'a> Values<'a> {
             Values::Int(a) => a.is_null(row),
             Values::Bool(a) => a.is_null(row),
             Values::Binary(a) => a.is_null(row),
+            Values::Digests => false,
             Values::Timestamp(a) => a.is_null(row),
             Values::Pairs(a, ..) => a.is_null(row),
         }
@@ -112,10 +118,8 @@ impl<'a> Values<'a> {
             Values::Int(a) => put_bytes(&a.value(row).to_le_bytes(), out),
             Values::Timestamp(a) => put_bytes(&a.value(row).to_le_bytes(), out),
             Values::Bool(a) => put_bytes(&[u8::from(a.value(row))], out),
-            Values::Binary(a) => match digests {
-                Some(known) => put_bytes(&known[row], out),
-                None => put_bytes(&Sha256::digest(a.value(row)), out),
-            },
+            Values::Binary(a) => put_bytes(&Sha256::digest(a.value(row)), out),
+            Values::Digests => put_bytes(&digests.map_or([0; 32], |known| known[row]), out),
             Values::Pairs(list, names, values) => {
                 let start = out.len();
                 out.extend_from_slice(&[0; 8]);

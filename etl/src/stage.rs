@@ -6,6 +6,7 @@
 
 mod from_start;
 mod marks;
+mod once;
 mod open;
 mod recover;
 pub(crate) mod rows;
@@ -25,6 +26,7 @@ use program::{Common, Exit, Metrics, Progress, Shutdown, Usage, human};
 use crate::footer::Footer;
 use crate::{size, world};
 use marks::Marks;
+pub(crate) use once::once;
 use open::Limits;
 use recover::Seals;
 use stager::{Counts, Stager};

@@ -12,7 +12,7 @@ use crate::{exit, process};
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
 ///
 /// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
-/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench/mine.py.
+/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs, and bench/mine.py.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one
@@ -38,6 +38,8 @@ enum Name {
     Extract,
     /// Miners: beside scikit-learn, scipy, datasketch, rensa, DuckDB and Polars on 1, 3 and 10 times Debian's documentation
     Mine,
+    /// Upload: documents per CPU-second beside a Python script, and per second beside a bare loop of the driver
+    Upload,
 }
 
 impl Name {
@@ -49,6 +51,7 @@ impl Name {
             Name::Stage => &["example:bench_stage", "etl"],
             Name::Extract => &["example:bench_extract", "etl"],
             Name::Mine => &["mine", "etl"],
+            Name::Upload => &["example:bench_upload", "etl"],
         }
     }
 }
@@ -75,11 +78,11 @@ impl Bench {
                 std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
                 line.arg(&dir)
             }
-            Name::Stage | Name::Extract => line,
             Name::Mine => {
                 let python = python(&workspace)?;
                 Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"])
             }
+            Name::Stage | Name::Extract | Name::Upload => line,
         };
         let line = line.args(&self.rest);
         line.print();

@@ -1,11 +1,14 @@
-//! `services`: servers for tests and for people. None is needed yet: everything runs on the embedded log.
+//! `services`: servers for tests and for people.
+
+mod ferretdb;
+mod mongodb;
 
 use crate::exit;
 
-/// Starts and stops servers that tests and people need (none yet)
+/// Starts and stops servers that tests and people need
 ///
-/// Everything runs on the embedded log so far, with no server. Kafka and MongoDB-compatible servers come with the
-/// parts that use them; until then every name is refused with exit code 2.
+/// mongodb: FerretDB on SQLite, on 127.0.0.1:27017, built the first time (needs Go 1.22 or later); its data stays when it is
+/// stopped. Everything else runs on the embedded log so far, with no server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Services {
     /// up or down
@@ -17,11 +20,16 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
-        eprintln!(
-            "xtask: error: there is no service {:?} to bring {}: the embedded log needs none; servers (kafka, mongodb) \
-             come with the parts that use them",
-            self.name, self.action
-        );
-        Ok(exit::USAGE)
+        match (self.name.as_str(), self.action.as_str()) {
+            ("mongodb", "up") => mongodb::up(),
+            ("mongodb", _) => mongodb::down(),
+            _ => {
+                eprintln!(
+                    "xtask: error: there is no service {:?} to bring {}: there is mongodb",
+                    self.name, self.action
+                );
+                Ok(exit::USAGE)
+            }
+        }
     }
 }

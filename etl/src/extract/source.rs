@@ -156,7 +156,7 @@ fn locations(reader: &SegmentReader, group: usize, rows: &[usize]) -> Result<Has
 }
 
 /// Picks rows, given in ascending order.
-fn selection(rows: &[usize]) -> RowSelection {
+pub(crate) fn selection(rows: &[usize]) -> RowSelection {
     let mut selectors: Vec<RowSelector> = Vec::new();
     let mut at = 0;
     for row in rows {
@@ -173,7 +173,7 @@ fn selection(rows: &[usize]) -> RowSelection {
 }
 
 /// How many bodies the reader may decode at once: no batch of so many is over the limit, unless it is one body.
-fn batch_size(sizes: &[i64]) -> usize {
+pub(crate) fn batch_size(sizes: &[i64]) -> usize {
     let mut size = CHUNK_ROWS;
     while size > 1 && sizes.chunks(size).any(|batch| batch.iter().sum::<i64>() > READ_BYTES) {
         size /= 2;

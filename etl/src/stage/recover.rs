@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use archive::{Catalogue, DataDir, DataSet, Loss, SegmentName, Source, TmpDir, rename_new, sync_dir};
+use archive::{Catalogue, DataDir, DataSet, Loss, Quarantined, SegmentName, Source, TmpDir, rename_new, sync_dir};
 use bus::Bus;
 use bus::payload::{Seal, SealKey};
 use bus::topic::{ARTEFACTS, SEALS, STAGE_GROUP};
@@ -90,13 +90,16 @@ fn finish_rename(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
     )
 }
 
-/// True when a larger segment holds the interval, or a loss of it is recorded.
+/// True when a larger segment holds the interval, a loss of it is recorded, or it was set aside as damaged.
 fn is_held_elsewhere(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
     let source = Source::Partition(key.partition);
     let lost = Loss::list(data)?.iter().any(|l| l.source == source && l.from <= seal.from && seal.next <= l.next);
+    // `etl verify --archive` knows of it, and fills the hole
+    let aside =
+        Quarantined::list(data)?.iter().any(|q| q.source == source && q.from <= seal.from && seal.next <= q.next);
     let catalogue = Catalogue::read(data)?;
     let holds = |name: &SegmentName| name.source == source && name.from <= seal.from && seal.next <= name.next;
-    Ok(lost || catalogue.segments(DataSet::Artefacts, None, None).iter().any(|segment| holds(&segment.name)))
+    Ok(lost || aside || catalogue.segments(DataSet::Artefacts, None, None).iter().any(|segment| holds(&segment.name)))
 }
 
 /// Records what this archive's latest seals name and what is nowhere as lost (`--accept-loss`).

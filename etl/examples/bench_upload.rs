@@ -1,0 +1,246 @@
+//! What uploading costs, beside what such pipelines do today, and beside what the server bears.
+//!
+//! The documents of one day (HTML files below `--site`, staged and extracted) are uploaded
+//!
+//! * to a stub server that only acknowledges, by `etl upload --no-verify` and by bench/peer-upload/upload.py (pyarrow,
+//!   zstandard, pymongo): documents per CPU-second of the client;
+//! * to FerretDB on PostgreSQL (`--postgresql`, on SQLite without), by `etl upload --no-verify` and by a bare loop of the same
+//!   driver over the same documents, which are in memory before the clock starts: documents per second.
+//!
+//! Each three times, in turn; the median counts. Peak memory is upload's own.
+//!
+//! `cargo xtask bench upload [-- --site DIR --pages N --python PYTHON --postgresql URL]`
+
+#![allow(missing_docs, reason = "an executable")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
+
+#[path = "../../xtask/src/services/ferretdb.rs"]
+#[allow(clippy::all, dead_code, missing_docs, reason = "the chores' own file")]
+mod ferretdb;
+#[path = "upload/stub.rs"]
+mod stub;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use bus::payload::{Artefact, HttpHeaders};
+use bus::{Bus, Options, Output, topic};
+use ferretdb::{Ferret, Store, free_port, program};
+use mongodb::bson::raw::RawDocumentBuf;
+use sha2::{Digest, Sha256};
+
+const ROUNDS: usize = 3;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (mut site, mut pages, mut python, mut postgresql) =
+        (PathBuf::from("/usr/share/doc/python3.11/html"), 5_000, "python3".to_owned(), None);
+    while let Some(flag) = arguments.next() {
+        let value = arguments.next().expect("a value");
+        match flag.as_str() {
+            "--site" => site = value.into(),
+            "--pages" => pages = value.parse().expect("a number"),
+            "--python" => python = value,
+            "--postgresql" => postgresql = Some(value),
+            _ => panic!("{flag} is not known"),
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let etl = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("etl");
+    let bytes = fill(dir.path(), &etl, &site, pages);
+    println!("{pages} pages of {} ({:.0} MB of HTML)", site.display(), bytes as f64 / 1e6);
+
+    // documents per CPU-second against the stub
+    let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+    let mut documents = Vec::new();
+    for _ in 0..ROUNDS {
+        let server = stub::start();
+        let report = upload(dir.path(), &etl, &format!("mongodb://127.0.0.1:{}/bench", server.port));
+        ours.push(report["sent"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+        peak = peak.max(report["peak_memory"].as_f64().unwrap());
+        documents = server.documents();
+        let server = stub::start();
+        if let Some(report) = peer(dir.path(), &python, server.port) {
+            theirs.push(report["documents"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+        }
+    }
+    let ours = median(&mut ours);
+    println!("stub:   etl upload   {ours:>9.0} documents per CPU-second, peak memory {:.0} MB", peak / 1e6);
+    match theirs.is_empty() {
+        true => println!(
+            "not run: the peer: {python} lacks pyarrow, zstandard or pymongo (--python names one that has them)"
+        ),
+        false => {
+            let theirs = median(&mut theirs);
+            println!("stub:   Python peer  {theirs:>9.0} documents per CPU-second; ratio {:.2}", ours / theirs);
+        }
+    }
+
+    // documents per second against FerretDB
+    let (mut ours, mut bare, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+    let program = program().unwrap();
+    for round in 0..ROUNDS {
+        for with_loop in [false, true] {
+            let folder = dir.path().join(format!("server-{round}-{with_loop}"));
+            std::fs::create_dir(&folder).unwrap();
+            let store = postgresql.as_deref().map_or(Store::Sqlite(&folder), Store::Postgresql);
+            let server = Ferret::start(&program, free_port().unwrap(), &store, &dir.path().join("log")).unwrap();
+            let url = format!("mongodb://127.0.0.1:{}/bench{round}{}", server.port(), u8::from(with_loop));
+            if with_loop {
+                bare.push(documents.len() as f64 / raw_loop(&url, &documents));
+            } else {
+                let report = upload(dir.path(), &etl, &url);
+                ours.push(report["sent"].as_f64().unwrap() / report["seconds"].as_f64().unwrap());
+                peak = peak.max(report["peak_memory"].as_f64().unwrap());
+            }
+        }
+    }
+    let (ours, bare) = (median(&mut ours), median(&mut bare));
+    let store = if postgresql.is_some() { "PostgreSQL" } else { "SQLite" };
+    println!("FerretDB on {store}: etl upload  {ours:>7.0} documents/s, peak memory {:.0} MB", peak / 1e6);
+    println!("FerretDB on {store}: bare loop   {bare:>7.0} documents/s; ratio {:.2}", ours / bare);
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Stages and extracts a day of pages; gives their bytes.
+fn fill(data: &Path, etl: &Path, site: &Path, pages: usize) -> usize {
+    let mut files = Vec::new();
+    collect(site, &mut files);
+    assert!(!files.is_empty(), "{} has no HTML files; --site names another folder", site.display());
+    let bus = Bus::open(data.join("bus.db").to_str().unwrap(), &Options::default()).unwrap();
+    bus.ensure(&[topic::artefacts(), topic::seals(), topic::dead_letters()]).unwrap();
+    let mut total = 0;
+    let mut batch = Vec::new();
+    for i in 0..pages {
+        let mut body = std::fs::read(&files[i % files.len()]).unwrap();
+        // so that each body is another one
+        body.extend_from_slice(format!("<!-- {i} -->").as_bytes());
+        total += body.len();
+        let headers =
+            "Content-Type: text/html\r\nServer: bench\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\nETag: \"1\"".to_owned();
+        let artefact = Artefact {
+            id: uuid::Uuid::now_v7(),
+            source: "bench".into(),
+            url: format!("http://example.org/{i}"),
+            fetched_at: 1_795_262_400_000_000,
+            crawl: "main".into(),
+            status: Some(200),
+            error: None,
+            content_type: Some("text/html".into()),
+            http_headers: HttpHeaders(headers.into()),
+            sha256: hex::encode(Sha256::digest(&body)),
+            body: body.into(),
+            truncated: false,
+            via: Some("http://example.org/".into()),
+            depth: 1,
+            hops: 0,
+            elapsed_ms: 12,
+            remote: Some("127.0.0.1:80".into()),
+        };
+        batch.push(Output { topic: topic::ARTEFACTS.into(), partition: 0, record: artefact.into_record() });
+        if batch.len() == 50 || i + 1 == pages {
+            bus.append(&std::mem::take(&mut batch)).unwrap();
+        }
+    }
+    drop(bus);
+    for step in [&["stage", "--once"][..], &["extract"]] {
+        assert!(
+            Command::new(etl)
+                .args(step)
+                .arg("--data")
+                .arg(data)
+                .stdout(std::process::Stdio::null())
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    total
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().map(|e| e.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "html") {
+            files.push(path);
+        }
+    }
+}
+
+/// The day that was staged.
+fn day(data: &Path) -> String {
+    let folder = std::fs::read_dir(data.join("artefacts")).unwrap().next().unwrap().unwrap().file_name();
+    folder.to_str().unwrap().trim_start_matches("day=").to_owned()
+}
+
+fn upload(data: &Path, etl: &Path, url: &str) -> serde_json::Value {
+    let _ = std::fs::remove_dir_all(data.join("ledger"));
+    let output = Command::new(etl)
+        .args(["upload", "--partial", "--no-verify", "--json", "--day", &day(data), "--to", url, "--data"])
+        .arg(data)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn peer(data: &Path, python: &str, port: u16) -> Option<serde_json::Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/peer-upload/upload.py");
+    let day = day(data);
+    let mut segments = Vec::new();
+    for set in ["artefacts", "pages"] {
+        let folder = data.join(set).join(format!("day={day}"));
+        segments.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let output = Command::new(python)
+        .arg(script)
+        .args([&format!("mongodb://127.0.0.1:{port}/bench"), &day])
+        .args(segments)
+        .output()
+        .ok()?;
+    if !output.status.success() {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default());
+        return None;
+    }
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+/// Inserts documents that are in memory, in batches of a thousand, four at a time; gives the seconds.
+fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = mongodb::Client::with_uri_str(url).await.unwrap();
+        let db = client.default_database().unwrap();
+        let mut batches: Vec<(String, Vec<RawDocumentBuf>)> = Vec::new();
+        for (collection, document) in documents {
+            match batches.last_mut() {
+                Some((last, batch)) if last == collection && batch.len() < 1_000 => batch.push(document.clone()),
+                _ => batches.push((collection.clone(), vec![document.clone()])),
+            }
+        }
+        let started = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for (collection, batch) in batches {
+            while tasks.len() >= 4 {
+                tasks.join_next().await.unwrap().unwrap();
+            }
+            let collection = db.collection::<RawDocumentBuf>(&collection);
+            tasks.spawn(async move {
+                collection.insert_many(batch).ordered(false).await.unwrap();
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        started.elapsed().as_secs_f64()
+    })
+}

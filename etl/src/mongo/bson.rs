@@ -1,0 +1,125 @@
+//! BSON as it is sent: documents are written once, straight from the columns, with nothing in between.
+//!
+//! Format: <https://bsonspec.org/spec.html>. Only what documents of the archive need.
+
+/// A document that is being written at the end of a buffer; [`Writing::end`] closes it.
+#[must_use]
+pub struct Writing {
+    start: usize,
+}
+
+/// Begins a document (or an array, whose keys are "0", "1", …).
+pub fn begin(out: &mut Vec<u8>) -> Writing {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    Writing { start }
+}
+
+impl Writing {
+    /// Closes the document.
+    pub fn end(self, out: &mut Vec<u8>) {
+        out.push(0);
+        let length = i32::try_from(out.len() - self.start).unwrap_or(i32::MAX);
+        out[self.start..self.start + 4].copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+/// Type and name of an element. Names are ours, and have no NUL.
+fn element(out: &mut Vec<u8>, kind: u8, name: &str) {
+    out.push(kind);
+    out.extend_from_slice(name.as_bytes());
+    out.push(0);
+}
+
+/// Text; NUL is allowed in it.
+pub fn text(out: &mut Vec<u8>, name: &str, value: &str) {
+    element(out, 0x02, name);
+    let length = i32::try_from(value.len() + 1).unwrap_or(i32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(value.as_bytes());
+    out.push(0);
+}
+
+/// A document inside.
+pub fn document(out: &mut Vec<u8>, name: &str) -> Writing {
+    element(out, 0x03, name);
+    begin(out)
+}
+
+/// An array inside.
+pub fn array(out: &mut Vec<u8>, name: &str) -> Writing {
+    element(out, 0x04, name);
+    begin(out)
+}
+
+/// Bytes.
+pub fn binary(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    element(out, 0x05, name);
+    let length = i32::try_from(value.len()).unwrap_or(i32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.push(0);
+    out.extend_from_slice(value);
+}
+
+/// A boolean.
+pub fn boolean(out: &mut Vec<u8>, name: &str, value: bool) {
+    element(out, 0x08, name);
+    out.push(u8::from(value));
+}
+
+/// A date, milliseconds since 1970 UTC.
+pub fn date(out: &mut Vec<u8>, name: &str, millis: i64) {
+    element(out, 0x09, name);
+    out.extend_from_slice(&millis.to_le_bytes());
+}
+
+/// Null.
+pub fn null(out: &mut Vec<u8>, name: &str) {
+    element(out, 0x0a, name);
+}
+
+/// A 64-bit integer.
+pub fn int(out: &mut Vec<u8>, name: &str, value: i64) {
+    element(out, 0x12, name);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// A whole document that was written before, as an element of an array.
+pub fn embed(out: &mut Vec<u8>, name: &str, document: &[u8]) {
+    element(out, 0x03, name);
+    out.extend_from_slice(document);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use mongodb::bson::{Bson, DateTime, Document, doc};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_driver_reads() {
+        let mut out = Vec::new();
+        let whole = begin(&mut out);
+        text(&mut out, "t", "a\0\u{e9}");
+        binary(&mut out, "b", &[0, 1, 255]);
+        boolean(&mut out, "y", true);
+        date(&mut out, "when", -1);
+        null(&mut out, "n");
+        int(&mut out, "i", -5);
+        let list = array(&mut out, "list");
+        let pair = document(&mut out, "0");
+        text(&mut out, "name", "");
+        pair.end(&mut out);
+        list.end(&mut out);
+        whole.end(&mut out);
+        let read = Document::from_reader(out.as_slice()).unwrap();
+        let bytes =
+            mongodb::bson::Binary { subtype: mongodb::bson::spec::BinarySubtype::Generic, bytes: vec![0, 1, 255] };
+        let want = doc! {
+            "t": "a\0\u{e9}", "b": bytes, "y": true, "when": DateTime::from_millis(-1), "n": Bson::Null, "i": -5_i64,
+            "list": [doc! { "name": "" }],
+        };
+        assert_eq!(read, want);
+    }
+}

@@ -1,0 +1,301 @@
+//! Uploads one segment to one collection: rows are read, made into documents and sent in batches, several in flight.
+//!
+//! Memory is bounded by a budget in bytes for what is in flight: on its way a batch is there three times (here, as a
+//! command, as a message of the driver), so the budget is a small part of what the program may use.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use archive::{Segment, UploadedSegment};
+use program::{Progress, Shutdown};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::batch::Batch;
+use super::rejects::Rejects;
+use super::send::{self, Outcome, Terms};
+use super::source;
+use crate::mongo::document::{self, Collection, Origin};
+use crate::mongo::{Failure, Mongo};
+use crate::row_hash;
+use crate::segment_reader::SegmentReader;
+
+/// Bytes of batches in flight.
+const IN_FLIGHT: usize = 24 << 20;
+/// Bodies that were sent lately and are not sent again.
+const RECENT: usize = 200_000;
+/// Level of compression: that of the segments.
+const LEVEL: i32 = 3;
+
+/// What a run of uploads shares.
+pub struct Uploader<'a> {
+    mongo: &'a Mongo,
+    shutdown: &'a Shutdown,
+    progress: &'a Progress,
+    budget: Arc<Semaphore>,
+    jobs: usize,
+    force: bool,
+    recent: Recent,
+    compressor: zstd::bulk::Compressor<'static>,
+    compressed: Vec<u8>,
+}
+
+/// What became of a segment.
+#[derive(Debug)]
+pub enum Ended {
+    /// Every document is accounted for.
+    Uploaded(UploadedSegment),
+    /// The file is damaged; what of it was sent is on the server.
+    Damaged(UploadedSegment, anyhow::Error),
+    /// A signal came.
+    Interrupted,
+}
+
+impl<'a> Uploader<'a> {
+    /// `jobs` batches in flight.
+    pub fn new(
+        mongo: &'a Mongo,
+        shutdown: &'a Shutdown,
+        progress: &'a Progress,
+        jobs: usize,
+        force: bool,
+    ) -> Result<Uploader<'a>> {
+        Ok(Uploader {
+            mongo,
+            shutdown,
+            progress,
+            budget: Arc::new(Semaphore::new(IN_FLIGHT)),
+            jobs,
+            force,
+            recent: Recent::default(),
+            compressor: zstd::bulk::Compressor::new(LEVEL).context("cannot compress")?,
+            compressed: Vec::new(),
+        })
+    }
+
+    /// Uploads a segment. `force` replaces documents that are there.
+    pub fn upload(
+        &mut self,
+        collection: Collection,
+        segment: &Segment,
+        force: bool,
+        rejects: &mut Rejects,
+    ) -> Result<Ended> {
+        let mut entry = UploadedSegment {
+            collection: collection.name().to_owned(),
+            segment: segment.name.to_string(),
+            state: "started".to_owned(),
+            started: now(),
+            ..UploadedSegment::default()
+        };
+        let mut sum = 0_u128;
+        let mut flight = Flight {
+            tasks: JoinSet::new(),
+            outcome: Outcome::default(),
+            terms: Arc::new(Terms {
+                force: self.force || force,
+                extractor: None,
+                day: (collection != Collection::Bodies).then(|| segment.day.start_millis()),
+            }),
+        };
+        let read = self.read(collection, segment, &mut entry, &mut sum, &mut flight);
+        // what is in flight is waited for, whatever happened to the reading
+        while !flight.tasks.is_empty() {
+            self.reap(&mut flight)?;
+        }
+        let outcome = flight.outcome;
+        (entry.inserted, entry.present, entry.replaced) = (outcome.inserted, outcome.present, outcome.replaced);
+        entry.rejected = outcome.rejected.len() as u64;
+        for reject in outcome.rejected {
+            sum = sum.wrapping_sub(document::proof(&reject.id, reject.rev));
+            tracing::warn!(
+                "{} {} is rejected: {} (code {})",
+                collection.name(),
+                reject.id,
+                program::human::clean(&reject.message),
+                reject.code
+            );
+            rejects.push(reject)?;
+        }
+        entry.sum = row_hash::hex(sum);
+        entry.finished = Some(now());
+        match read {
+            Ok(true) => {
+                entry.state = if entry.rejected == 0 { "done" } else { "partly" }.to_owned();
+                Ok(Ended::Uploaded(entry))
+            }
+            Ok(false) => Ok(Ended::Interrupted),
+            Err(error) if error.chain().any(|cause| cause.is::<Failure>()) => Err(error),
+            Err(error) => {
+                entry.state = "damaged".to_owned();
+                Ok(Ended::Damaged(entry, error))
+            }
+        }
+    }
+
+    /// Reads the segment and sends its batches; false when a signal came.
+    fn read(
+        &mut self,
+        collection: Collection,
+        segment: &Segment,
+        entry: &mut UploadedSegment,
+        sum: &mut u128,
+        flight: &mut Flight,
+    ) -> Result<bool> {
+        let reader = SegmentReader::open(&segment.path)?;
+        let footer = reader.footer()?;
+        entry.hash = row_hash::hex(footer.hash);
+        entry.extractor.clone_from(&footer.extractor);
+        flight.terms = Arc::new(Terms { extractor: footer.extractor.clone(), ..(*flight.terms).clone() });
+        let origin =
+            Origin { day: segment.day, segment: segment.name.to_string(), extractor: footer.extractor.clone() };
+        let mut batch = Batch::new(collection);
+        let shutdown = self.shutdown;
+        if collection == Collection::Bodies {
+            let mut recent = std::mem::take(&mut self.recent);
+            let wanted = |id: &str| recent.is_new(id);
+            let whole = source::bodies(&reader, wanted, |body| {
+                let rev = document::body_rev(&body.digest, body.bytes.len() as u64);
+                self.compress(body.bytes)?;
+                batch.push(body.id, rev, |out| {
+                    document::write_body(body.id, rev, body.bytes.len(), &self.compressed, out);
+                });
+                *sum = sum.wrapping_add(document::proof(body.id, rev));
+                entry.documents += 1;
+                self.pass_on(&mut batch, flight)?;
+                Ok(!shutdown.requested())
+            });
+            self.recent = recent;
+            if !whole? {
+                return Ok(false);
+            }
+        } else {
+            let mut revs = 0_u128;
+            let mut id = String::new();
+            let whole = source::rows(&reader, collection.data_set(), |rows| {
+                for row in 0..rows.len() {
+                    rows.id(row, &mut id);
+                    let rev = rows.rev(row);
+                    batch.push(&id, rev, |out| rows.write(row, &id, &origin, out));
+                    revs = revs.wrapping_add(rev);
+                    *sum = sum.wrapping_add(document::proof(&id, rev));
+                    entry.documents += 1;
+                    self.pass_on(&mut batch, flight)?;
+                }
+                Ok(!shutdown.requested())
+            })?;
+            if !whole {
+                return Ok(false);
+            }
+            anyhow::ensure!(
+                revs == footer.hash && entry.documents == footer.rows,
+                "{} is damaged: its rows are not those that were sealed (hash {}, the footer says {})",
+                segment.path.display(),
+                row_hash::hex(revs),
+                row_hash::hex(footer.hash)
+            );
+        }
+        if !batch.docs.is_empty() {
+            self.start(batch, flight)?;
+        }
+        Ok(true)
+    }
+
+    /// Starts a batch that is full.
+    fn pass_on(&mut self, batch: &mut Batch, flight: &mut Flight) -> Result<()> {
+        let last = if batch.is_over() { batch.pop() } else { None };
+        if last.is_some() || batch.is_full() {
+            let full = std::mem::replace(batch, Batch::new(batch.collection));
+            self.start(full, flight)?;
+        }
+        if let Some(last) = last {
+            batch.put(last);
+        }
+        Ok(())
+    }
+
+    /// Sends a batch as soon as fewer than `jobs` are in flight and there is room in the budget.
+    fn start(&mut self, batch: Batch, flight: &mut Flight) -> Result<()> {
+        while flight.tasks.len() >= self.jobs {
+            self.reap(flight)?;
+        }
+        let bytes = u32::try_from(batch.bytes().min(IN_FLIGHT)).unwrap_or(u32::MAX);
+        let room = loop {
+            match self.budget.clone().try_acquire_many_owned(bytes) {
+                Ok(room) => break room,
+                // there is room when nothing is in flight
+                Err(_) => self.reap(flight)?,
+            }
+        };
+        let (link, terms) = (self.mongo.link().clone(), flight.terms.clone());
+        self.mongo.spawn(&mut flight.tasks, async move {
+            let outcome = send::send(&link, &batch, &terms).await;
+            drop(batch);
+            drop(room);
+            outcome
+        });
+        Ok(())
+    }
+
+    /// Waits for one batch.
+    fn reap(&mut self, flight: &mut Flight) -> Result<()> {
+        if let Some(ended) = self.mongo.wait(flight.tasks.join_next()) {
+            let done = ended.context("the task of a batch broke")??;
+            let n = done.inserted + done.present + done.replaced + done.rejected.len() as u64;
+            self.progress.add(n);
+            flight.outcome.inserted += done.inserted;
+            flight.outcome.present += done.present;
+            flight.outcome.replaced += done.replaced;
+            flight.outcome.rejected.extend(done.rejected);
+        }
+        Ok(())
+    }
+
+    fn compress(&mut self, bytes: &[u8]) -> Result<()> {
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        self.compressor.compress_to_buffer(bytes, &mut self.compressed).context("cannot compress a body")?;
+        Ok(())
+    }
+}
+
+/// What of a segment is on its way.
+struct Flight {
+    tasks: JoinSet<Result<Outcome, Failure>>,
+    outcome: Outcome,
+    terms: Arc<Terms>,
+}
+
+/// The bodies that were sent lately, so that one that comes again and again is sent once.
+#[derive(Default)]
+pub(crate) struct Recent {
+    known: HashSet<[u8; 16]>,
+    order: VecDeque<[u8; 16]>,
+}
+
+impl Recent {
+    /// True when a body was not sent lately. It counts as sent from now on.
+    pub(crate) fn is_new(&mut self, id: &str) -> bool {
+        let mut key = [0; 16];
+        // an id that is none differs from its body, which is found out when the body is read
+        if id.len() < 32 || hex::decode_to_slice(&id[..32], &mut key).is_err() {
+            return true;
+        }
+        let new = self.known.insert(key);
+        if new {
+            self.order.push_back(key);
+            if self.order.len() > RECENT
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+        }
+        new
+    }
+}
+
+/// Now, RFC 3339 UTC.
+pub fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
