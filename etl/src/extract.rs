@@ -6,13 +6,15 @@
 pub mod budget;
 pub mod content;
 pub mod facts;
+pub mod kind;
 pub mod language;
+mod names;
 pub mod page;
 mod segment;
 mod source;
 pub mod stream;
-pub mod strip;
 mod tables;
+mod tokens;
 pub mod tree;
 
 use std::time::{Duration, Instant};

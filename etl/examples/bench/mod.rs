@@ -87,8 +87,9 @@ pub fn etl(data: &Path, args: &[&str]) -> Result<serde_json::Value> {
     let exe = std::env::current_exe()?;
     let exe = exe.parent().and_then(Path::parent).context("the bench is not where cargo puts examples")?.join("etl");
     let output = Command::new(&exe).args(args).args(["--json", "--quiet", "--data"]).arg(data).output();
-    let output = output
-        .with_context(|| format!("cannot run {}; build it with `cargo build --release --workspace --bin etl`", exe.display()))?;
+    let output = output.with_context(|| {
+        format!("cannot run {}; build it with `cargo build --release --workspace --bin etl`", exe.display())
+    })?;
     if !output.status.success() {
         bail!("{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
