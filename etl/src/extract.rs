@@ -3,6 +3,7 @@
 //! Every artefacts segment that has no files of this version of the extractor gets three, named after it and in the same day.
 //! Run again, it does only what is missing.
 
+mod attributes;
 pub mod budget;
 pub mod content;
 pub mod facts;
