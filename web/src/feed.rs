@@ -65,13 +65,14 @@ impl Collector {
         if self.element(key, attributes, closed).is_err() {
             self.full = true;
         }
-        if !closed && !is_void(key) {
+        if !closed && !is_void(key) && key != NOSCRIPT {
             self.links += usize::from(key == A);
             self.open.push(key);
         }
     }
 
-    /// An end tag, its name in lower case.
+    /// An end tag, its name in lower case. That of a `<noscript>` closes nothing: a link that is open in it goes on behind it,
+    /// as in browsers.
     pub fn end(&mut self, name: &str) {
         let key = key(name.as_bytes());
         let Some(place) = self.open.iter().rposition(|open| *open == key) else { return };
@@ -155,7 +156,7 @@ macro_rules! keys {
 
 keys! {
     A "a", AREA "area", IMG "img", SOURCE "source", SCRIPT "script", IFRAME "iframe", FRAME "frame", LINK "link", FORM "form",
-    META "meta", BASE "base", TEMPLATE "template", BR "br", P "p", DIV "div", LI "li", TR "tr", TD "td", TH "th", DT "dt",
+    META "meta", BASE "base", TEMPLATE "template", NOSCRIPT "noscript", BR "br", P "p", DIV "div", LI "li", TR "tr", TD "td", TH "th", DT "dt",
     DD "dd", H1 "h1", H2 "h2", H3 "h3", H4 "h4", H5 "h5", H6 "h6", BASEFONT "basefont", BGSOUND "bgsound", COL "col",
     EMBED "embed", HR "hr", INPUT "input", KEYGEN "keygen", PARAM "param", TRACK "track", WBR "wbr",
 }
