@@ -3,16 +3,19 @@
 //! Every artefacts segment that has no files of this version of the extractor gets three, named after it and in the same day.
 //! Run again, it does only what is missing.
 
+mod attributes;
 pub mod budget;
 pub mod content;
 pub mod facts;
+pub mod kind;
 pub mod language;
+mod names;
 pub mod page;
 mod segment;
 pub(crate) mod source;
 pub mod stream;
-pub mod strip;
 mod tables;
+mod tokens;
 pub mod tree;
 
 use std::time::{Duration, Instant};

@@ -1,12 +1,12 @@
-//! What the elements of a page add to its extraction.
+//! What the elements of a page add to its extraction, whichever parser meets them.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use lol_html::html_content::Element;
+use encoding_rs::Encoding;
 use url::Url;
 
-use crate::page::Page;
 use crate::reference::Resolver;
 use crate::{Canonical, Extraction, Link, LinkKind, attribute};
 
@@ -27,8 +27,14 @@ const MAX_RAW: usize = 8 * 1024;
 #[error("the page has more links than are taken")]
 pub(crate) struct Full;
 
+/// Attributes of a start tag, by name.
+pub trait Attributes {
+    /// The attribute's value, entities decoded; of several with the name, the first. The name is in lower case.
+    fn value(&self, name: &str) -> Option<Cow<'_, str>>;
+}
+
 /// An element that is looked at, by what it is to a page.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
     A,
     Area,
@@ -40,8 +46,6 @@ pub(crate) enum Seen {
     Form,
     Meta,
     Base,
-    Template,
-    Noscript,
     /// It parts words within a link.
     Part,
     /// An image within a link.
@@ -49,8 +53,10 @@ pub(crate) enum Seen {
 }
 
 /// Gathers links while the parser goes through a page.
-pub(crate) struct Collector<'p> {
-    page: &'p Page<'p>,
+#[derive(Debug)]
+pub(crate) struct Collector {
+    /// The encoding that the page came in: browsers escape the queries of its links in it.
+    encoding: &'static Encoding,
     resolver: Resolver,
     /// A `<base href>` was seen; later ones do not count.
     based: bool,
@@ -61,73 +67,69 @@ pub(crate) struct Collector<'p> {
     open: Option<Open>,
     /// How many templates are open; what stands in one is not part of the page.
     templates: Rc<Cell<usize>>,
-    /// The parser met a `<noscript>` whose content it takes for text.
-    noscript: bool,
 }
 
 /// A link whose text is being read.
+#[derive(Debug)]
 struct Open {
     link: usize,
     text: String,
     alt: String,
 }
 
-impl<'p> Collector<'p> {
-    pub(crate) fn new(page: &'p Page<'p>, base: &Url, anchors: bool) -> Collector<'p> {
+impl Collector {
+    pub(crate) fn new(encoding: &'static Encoding, base: &Url, anchors: bool) -> Collector {
         Collector {
-            page,
-            resolver: Resolver::in_encoding(base, page.original()),
+            encoding,
+            resolver: Resolver::in_encoding(base, encoding),
             based: false,
             anchors,
             found: Extraction::default(),
             text: 0,
             open: None,
             templates: Rc::default(),
-            noscript: false,
         }
     }
 
-    /// The extraction at the end of the page; `None` where a `<noscript>` must be opened first.
-    pub(crate) fn finish(mut self) -> Option<Extraction> {
+    /// The extraction at the end of the page.
+    pub(crate) fn finish(mut self) -> Extraction {
         self.close();
-        (!self.noscript).then_some(self.found)
+        self.found
     }
 
     /// The parser met an element.
-    pub(crate) fn element(&mut self, seen: Seen, element: &mut Element<'_, '_>) -> Result<(), Full> {
+    pub(crate) fn element(&mut self, seen: Seen, attributes: &impl Attributes) -> Result<(), Full> {
         match seen {
-            Seen::A => self.a(element),
-            Seen::Area => self.area(element),
-            Seen::Img => self.img(element),
-            Seen::Source => self.source(element),
-            Seen::Script => self.src(LinkKind::Script, element),
-            Seen::Frame => self.src(LinkKind::Iframe, element),
-            Seen::Link => self.link(element),
-            Seen::Form => self.form(element),
-            Seen::Meta => self.meta(element),
-            Seen::Base => self.base(element),
-            Seen::Template => self.template(element),
-            Seen::Noscript => self.noscript(),
+            Seen::A => self.a(attributes),
+            Seen::Area => self.area(attributes),
+            Seen::Img => self.img(attributes),
+            Seen::Source => self.source(attributes),
+            Seen::Script => self.src(LinkKind::Script, attributes),
+            Seen::Frame => self.src(LinkKind::Iframe, attributes),
+            Seen::Link => self.link(attributes),
+            Seen::Form => self.form(attributes),
+            Seen::Meta => self.meta(attributes),
+            Seen::Base => self.base(attributes),
             Seen::Part => self.part(),
-            Seen::Alt => self.alt(element),
+            Seen::Alt => self.alt(attributes),
         }
     }
 
     /// `<a>`: it ends the one before, since links do not nest. In SVG it may have its address in `xlink:href`.
-    fn a(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
+    fn a(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
         self.close();
-        let href = self.page.attribute(element, "href").or_else(|| self.page.attribute(element, "xlink:href"));
-        if self.add(LinkKind::A, href.as_deref(), Some(element))? && self.anchors {
+        let href = attributes.value("href").or_else(|| attributes.value("xlink:href"));
+        if self.add(LinkKind::A, href.as_deref(), || rel(attributes))? && self.anchors {
             self.open = Some(Open { link: self.found.links.len() - 1, text: String::new(), alt: String::new() });
         }
         Ok(())
     }
 
     /// `<area>`: its text is its `alt`.
-    fn area(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
-        let href = self.page.attribute(element, "href");
-        if self.add(LinkKind::A, href.as_deref(), Some(element))? && self.anchors {
-            let alt = self.page.attribute(element, "alt").unwrap_or_default();
+    fn area(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
+        let href = attributes.value("href");
+        if self.add(LinkKind::A, href.as_deref(), || rel(attributes))? && self.anchors {
+            let alt = attributes.value("alt").unwrap_or_default();
             if let Some(link) = self.found.links.last_mut() {
                 link.anchor = attribute::text(&alt, MAX_CHARS);
             }
@@ -136,47 +138,46 @@ impl<'p> Collector<'p> {
     }
 
     /// `<img>`: `src` and `srcset`.
-    fn img(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
-        let src = self.page.attribute(element, "src");
-        self.add(LinkKind::Img, src.as_deref(), None)?;
-        self.source(element)
+    fn img(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
+        let src = attributes.value("src");
+        self.add(LinkKind::Img, src.as_deref(), none)?;
+        self.source(attributes)
     }
 
     /// `srcset` of `<img>` or of a picture's `<source>`.
-    fn source(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
-        let srcset = self.page.attribute(element, "srcset").unwrap_or_default();
+    fn source(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
+        let srcset = attributes.value("srcset").unwrap_or_default();
         for url in attribute::srcset(&srcset) {
-            self.add(LinkKind::Img, Some(url), None)?;
+            self.add(LinkKind::Img, Some(url), none)?;
         }
         Ok(())
     }
 
-    fn src(&mut self, kind: LinkKind, element: &Element<'_, '_>) -> Result<(), Full> {
-        let src = self.page.attribute(element, "src");
-        self.add(kind, src.as_deref(), None).map(|_| ())
+    fn src(&mut self, kind: LinkKind, attributes: &impl Attributes) -> Result<(), Full> {
+        let src = attributes.value("src");
+        self.add(kind, src.as_deref(), none).map(|_| ())
     }
 
-    fn link(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
-        let href = self.page.attribute(element, "href");
-        self.add(LinkKind::Link, href.as_deref(), Some(element)).map(|_| ())
+    fn link(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
+        let href = attributes.value("href");
+        self.add(LinkKind::Link, href.as_deref(), || rel(attributes)).map(|_| ())
     }
 
     /// `<form>`: one without an action, or an empty one, sends to its own page and is no link.
-    fn form(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
-        let action = self.page.attribute(element, "action").filter(|action| !action.is_empty());
-        self.add(LinkKind::Form, action.as_deref(), Some(element)).map(|_| ())
+    fn form(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
+        let action = attributes.value("action").filter(|action| !action.is_empty());
+        self.add(LinkKind::Form, action.as_deref(), || rel(attributes)).map(|_| ())
     }
 
     /// `<meta name=robots>` and `<meta http-equiv=refresh>`.
-    fn meta(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
+    fn meta(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
         if self.templates.get() > 0 {
             return Ok(());
         }
-        let page = self.page;
         let is = |name: &str, expected: &str| {
-            page.attribute(element, name).is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
+            attributes.value(name).is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
         };
-        let content = || page.attribute(element, "content").unwrap_or_default();
+        let content = || attributes.value("content").unwrap_or_default();
         if is("name", "robots") {
             for word in content().split(|c: char| c == ',' || c.is_ascii_whitespace()) {
                 let none = word.eq_ignore_ascii_case("none");
@@ -184,49 +185,37 @@ impl<'p> Collector<'p> {
                 self.found.noindex |= none || word.eq_ignore_ascii_case("noindex");
             }
         } else if is("http-equiv", "refresh") {
-            self.add(LinkKind::Redirect, attribute::refresh(&content()), None)?;
+            self.add(LinkKind::Redirect, attribute::refresh(&content()), none)?;
         }
         Ok(())
     }
 
     /// The first `<base href>` holds for all that follows it; one that is no http URL changes nothing.
-    fn base(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
+    fn base(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
         if self.templates.get() == 0 && !std::mem::replace(&mut self.based, true) {
-            let href = self.page.attribute(element, "href").unwrap_or_default();
+            let href = attributes.value("href").unwrap_or_default();
             if let Some(base) = self.resolver.rebase(&href) {
-                self.resolver = Resolver::in_encoding(&base, self.page.original());
+                self.resolver = Resolver::in_encoding(&base, self.encoding);
             }
         }
         Ok(())
     }
 
-    /// `<template>`: what is in it is no part of the page until a script makes it one, unless it is a shadow tree.
-    fn template(&mut self, element: &mut Element<'_, '_>) -> Result<(), Full> {
-        let shadow = self.page.attribute(element, "shadowrootmode");
+    /// `<template>`: what is in it is no part of the page until a script makes it one, unless it is a shadow tree. For one
+    /// that opens, gives the count of those that are open, to be lowered at its end.
+    pub(crate) fn template(&mut self, attributes: &impl Attributes) -> Option<Rc<Cell<usize>>> {
+        let shadow = attributes.value("shadowrootmode");
         if shadow.is_some_and(|mode| mode.eq_ignore_ascii_case("open") || mode.eq_ignore_ascii_case("closed")) {
-            return Ok(());
+            return None;
         }
-        let templates = Rc::clone(&self.templates);
-        if let Some(handlers) = element.end_tag_handlers() {
-            self.templates.set(self.templates.get() + 1);
-            handlers.push(Box::new(move |_| {
-                templates.set(templates.get().saturating_sub(1));
-                Ok(())
-            }));
-        }
-        Ok(())
-    }
-
-    /// `<noscript>` that was not opened: there is more on the page than the parser shows.
-    fn noscript(&mut self) -> Result<(), Full> {
-        self.noscript = true;
-        Err(Full)
+        self.templates.set(self.templates.get() + 1);
+        Some(Rc::clone(&self.templates))
     }
 
     /// `alt` of an image within a link stands for the link's text.
-    fn alt(&mut self, element: &Element<'_, '_>) -> Result<(), Full> {
+    fn alt(&mut self, attributes: &impl Attributes) -> Result<(), Full> {
         if let Some(open) = self.open.as_mut().filter(|open| open.alt.len() < MAX_RAW)
-            && let Some(alt) = self.page.attribute(element, "alt")
+            && let Some(alt) = attributes.value("alt")
         {
             open.alt.push_str(attribute::cut(&alt, MAX_RAW));
             open.alt.push(' ');
@@ -256,20 +245,18 @@ impl<'p> Collector<'p> {
         }
     }
 
-    /// Takes a link, with the `rel` of its element; says whether it is one.
+    /// Takes a link, with the `rel` of its element, which is asked for when it is one; says whether it is one.
     fn add(
         &mut self,
         kind: LinkKind,
         reference: Option<&str>,
-        with_rel: Option<&Element<'_, '_>>,
+        rel: impl FnOnce() -> Option<String>,
     ) -> Result<bool, Full> {
         if self.templates.get() > 0 {
             return Ok(false);
         }
         let Some(Ok(url)) = reference.map(|reference| self.resolver.resolve(reference)) else { return Ok(false) };
-        let rel = with_rel.and_then(|element| self.page.attribute(element, "rel"));
-        let rel = rel.and_then(|rel| attribute::text(&rel, MAX_CHARS));
-        self.push(kind, url, rel).map(|()| true)
+        self.push(kind, url, rel()).map(|()| true)
     }
 
     fn push(&mut self, kind: LinkKind, url: Canonical, rel: Option<String>) -> Result<(), Full> {
@@ -282,4 +269,14 @@ impl<'p> Collector<'p> {
         self.found.links.push(Link { kind, url, rel, anchor: None });
         Ok(())
     }
+}
+
+/// The `rel` of an element.
+fn rel(attributes: &impl Attributes) -> Option<String> {
+    attribute::text(&attributes.value("rel")?, MAX_CHARS)
+}
+
+/// For links whose elements have no `rel`.
+fn none() -> Option<String> {
+    None
 }

@@ -11,11 +11,14 @@ mod prescan;
 
 mod attribute;
 mod collector;
+mod feed;
 mod links;
 mod page;
 
 pub use canonical::{Canonical, Invalid, canonicalise, resolve};
 pub use charset::{decode, sniff};
+pub use collector::Attributes;
+pub use feed::Collector;
 pub use html::is_html;
 pub use links::{Base, Extraction, Link, LinkKind, extract};
 pub use reference::Resolver;

@@ -10,7 +10,7 @@ use lol_html::{ElementContentHandlers, HandlerResult, HtmlRewriter, MemorySettin
 use url::Url;
 
 use crate::Canonical;
-use crate::collector::{Collector, Seen};
+use crate::collector::{Attributes, Collector, Full, Seen};
 use crate::page::Page;
 
 /// Most memory that the parser may take for elements that are open and for attributes of one tag. Some 200,000 open
@@ -110,12 +110,68 @@ pub fn extract(body: &[u8], content_type: Option<&str>, base: &Base, anchors: bo
 
 /// Goes through the page once; `None` where it has a `<noscript>` that was not opened.
 fn parse(page: &Page<'_>, base: &Base, anchors: bool) -> Option<Extraction> {
-    let collector = RefCell::new(Collector::new(page, base, anchors));
-    let ended = run(page.bytes(), settings(page, &collector, anchors));
-    let mut extraction = collector.into_inner().finish()?;
+    let parsing =
+        RefCell::new(Parsing { page, collector: Collector::new(page.original(), base, anchors), noscript: false });
+    let ended = run(page.bytes(), settings(page, &parsing, anchors));
+    let parsing = parsing.into_inner();
+    let mut extraction = parsing.collector.finish();
     // what was found before an error counts
     extraction.truncated |= ended.is_err();
-    Some(extraction)
+    (!parsing.noscript).then_some(extraction)
+}
+
+/// What the parser's handlers share.
+struct Parsing<'p> {
+    page: &'p Page<'p>,
+    collector: Collector,
+    /// The parser met a `<noscript>` whose content it takes for text.
+    noscript: bool,
+}
+
+impl Parsing<'_> {
+    fn element(&mut self, met: Met, element: &mut Element<'_, '_>) -> Result<(), Full> {
+        match met {
+            Met::Seen(seen) => self.collector.element(seen, &Of { page: self.page, element }),
+            Met::Template => {
+                // one that can have no content opens nothing
+                if element.end_tag_handlers().is_some()
+                    && let Some(open) = self.collector.template(&Of { page: self.page, element })
+                    && let Some(handlers) = element.end_tag_handlers()
+                {
+                    handlers.push(Box::new(move |_| {
+                        open.set(open.get().saturating_sub(1));
+                        Ok(())
+                    }));
+                }
+                Ok(())
+            }
+            // there is more on the page than the parser shows
+            Met::Noscript => {
+                self.noscript = true;
+                Err(Full)
+            }
+        }
+    }
+}
+
+/// An element, by what is done where the parser meets it.
+#[derive(Debug, Clone, Copy)]
+enum Met {
+    Seen(Seen),
+    Template,
+    Noscript,
+}
+
+/// Attributes of an element on a page.
+struct Of<'a, 'r, 't> {
+    page: &'a Page<'a>,
+    element: &'a Element<'r, 't>,
+}
+
+impl Attributes for Of<'_, '_, '_> {
+    fn value(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.page.attribute(self.element, name)
+    }
 }
 
 fn run(bytes: &[u8], settings: Settings<'_, '_>) -> Result<(), RewritingError> {
@@ -126,48 +182,47 @@ fn run(bytes: &[u8], settings: Settings<'_, '_>) -> Result<(), RewritingError> {
 }
 
 /// What is looked at, parsed once.
-static SELECTORS: LazyLock<Vec<(Selector, Seen)>> = LazyLock::new(|| {
+static SELECTORS: LazyLock<Vec<(Selector, Met)>> = LazyLock::new(|| {
     parsed(&[
-        ("a", Seen::A),
-        ("area", Seen::Area),
-        ("img", Seen::Img),
-        ("source", Seen::Source),
-        ("script", Seen::Script),
-        ("iframe, frame", Seen::Frame),
-        ("link", Seen::Link),
-        ("form", Seen::Form),
-        ("meta", Seen::Meta),
-        ("base[href]", Seen::Base),
-        ("template", Seen::Template),
-        ("noscript", Seen::Noscript),
+        ("a", Met::Seen(Seen::A)),
+        ("area", Met::Seen(Seen::Area)),
+        ("img", Met::Seen(Seen::Img)),
+        ("source", Met::Seen(Seen::Source)),
+        ("script", Met::Seen(Seen::Script)),
+        ("iframe, frame", Met::Seen(Seen::Frame)),
+        ("link", Met::Seen(Seen::Link)),
+        ("form", Met::Seen(Seen::Form)),
+        ("meta", Met::Seen(Seen::Meta)),
+        ("base[href]", Met::Seen(Seen::Base)),
+        ("template", Met::Template),
+        ("noscript", Met::Noscript),
     ])
 });
 
 /// What is looked at besides for the texts of links.
-static WITHIN_LINKS: LazyLock<Vec<(Selector, Seen)>> = LazyLock::new(|| {
+static WITHIN_LINKS: LazyLock<Vec<(Selector, Met)>> = LazyLock::new(|| {
     let parts = "a br, a p, a div, a li, a tr, a td, a th, a dt, a dd, a h1, a h2, a h3, a h4, a h5, a h6";
-    parsed(&[(parts, Seen::Part), ("a img", Seen::Alt)])
+    parsed(&[(parts, Met::Seen(Seen::Part)), ("a img", Met::Seen(Seen::Alt))])
 });
 
 /// Where the texts of links are.
 static LINK_TEXT: LazyLock<Option<Selector>> = LazyLock::new(|| "a".parse().ok());
 
-fn parsed(selectors: &[(&str, Seen)]) -> Vec<(Selector, Seen)> {
+fn parsed(selectors: &[(&str, Met)]) -> Vec<(Selector, Met)> {
     // they are constants, and a test sees that each finds its elements
-    selectors.iter().filter_map(|(selector, seen)| Some((selector.parse().ok()?, *seen))).collect()
+    selectors.iter().filter_map(|(selector, met)| Some((selector.parse().ok()?, *met))).collect()
 }
 
-fn settings<'c>(page: &Page<'_>, collector: &'c RefCell<Collector<'_>>, anchors: bool) -> Settings<'c, 'static> {
+fn settings<'c>(page: &Page<'_>, parsing: &'c RefCell<Parsing<'_>>, anchors: bool) -> Settings<'c, 'static> {
     let mut settings = Settings::new()
         .with_encoding(page.encoding())
         .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(PARSER_MEMORY))
         .with_strict(false)
         .with_adjust_charset_on_meta_tag(false);
     let within_links = if anchors { WITHIN_LINKS.as_slice() } else { &[] };
-    for (selector, seen) in SELECTORS.iter().chain(within_links) {
-        let handler = move |element: &mut Element<'_, '_>| -> HandlerResult {
-            Ok(collector.borrow_mut().element(*seen, element)?)
-        };
+    for (selector, met) in SELECTORS.iter().chain(within_links) {
+        let handler =
+            move |element: &mut Element<'_, '_>| -> HandlerResult { Ok(parsing.borrow_mut().element(*met, element)?) };
         settings = settings.append_element_content_handler((
             Cow::Borrowed(selector),
             ElementContentHandlers::default().element(handler),
@@ -177,7 +232,7 @@ fn settings<'c>(page: &Page<'_>, collector: &'c RefCell<Collector<'_>>, anchors:
         let handler = move |chunk: &mut TextChunk<'_>| -> HandlerResult {
             // not the text of a script or style
             if matches!(chunk.text_type(), TextType::Data | TextType::RCData) {
-                collector.borrow_mut().anchor_text(chunk.as_str());
+                parsing.borrow_mut().collector.anchor_text(chunk.as_str());
             }
             Ok(())
         };

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Nodes that all trees together may have; about 250 MB.
+/// Nodes that all trees together may have; about 100 MB.
 const NODES: usize = 1_000_000;
 /// A node needs at least so many bytes of a page, less a few for the frame that every tree has.
 const BYTES_PER_NODE: usize = 2;

@@ -1,7 +1,7 @@
 //! What is read off a page, whichever way it was parsed.
 
 /// The version of the extractor: raise it when the same page would give other rows. Files of an older one are made anew.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// What a page says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -138,23 +138,39 @@ enum Gap {
 impl Lines {
     /// Text as it stands in the page.
     pub fn text(&mut self, text: &str) {
-        if text.starts_with(char::is_whitespace) {
+        let Some(first) = text.chars().next() else { return };
+        if first.is_whitespace() {
             self.blank();
         }
-        for word in text.split_whitespace() {
-            if !self.out.is_empty() {
-                match self.gap {
-                    Gap::None => {}
-                    Gap::Blank => self.out.push(' '),
-                    Gap::Line => self.out.push('\n'),
+        if text.is_ascii() {
+            // the same, byte by byte; vertical tab is white space too
+            let words = text.as_bytes().split(|byte| matches!(byte, b' ' | b'\t'..=b'\r'));
+            let mut at = 0;
+            for word in words {
+                if !word.is_empty() {
+                    self.word(&text[at..at + word.len()]);
                 }
+                at += word.len() + 1;
             }
-            self.out.push_str(word);
-            self.gap = Gap::Blank;
+        } else {
+            text.split_whitespace().for_each(|word| self.word(word));
         }
-        if !text.ends_with(char::is_whitespace) && !text.is_empty() {
+        if !text.ends_with(char::is_whitespace) {
             self.gap = Gap::None;
         }
+    }
+
+    /// A word, after which a blank comes unless the text says otherwise.
+    fn word(&mut self, word: &str) {
+        if !self.out.is_empty() {
+            match self.gap {
+                Gap::None => {}
+                Gap::Blank => self.out.push(' '),
+                Gap::Line => self.out.push('\n'),
+            }
+        }
+        self.out.push_str(word);
+        self.gap = Gap::Blank;
     }
 
     /// A word ends here.
@@ -205,7 +221,12 @@ pub enum Break {
 impl Lines {
     /// Begin or end of an element.
     pub fn element(&mut self, name: &str) {
-        match breaks(name) {
+        self.part(breaks(name));
+    }
+
+    /// Begin or end of an element that parts text so.
+    pub fn part(&mut self, breaks: Break) {
+        match breaks {
             Break::None => {}
             Break::Blank => self.blank(),
             Break::Line => self.line(),

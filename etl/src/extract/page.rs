@@ -7,7 +7,7 @@ use web::{Link, LinkKind, Resolver};
 use super::budget::Budget;
 use super::facts::{Facts, Script};
 use super::tree::Bounds;
-use super::{content, language, stream, strip, tree};
+use super::{content, language, stream, tree};
 
 /// What an artefact is, as far as extraction needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -87,19 +87,30 @@ pub fn extract(input: &Input<'_>, budget: &Budget) -> Output {
         output.links.push(Link { kind: LinkKind::Redirect, url: target, rel: None, anchor: None });
     }
     let Some(body) = input.body.filter(|body| web::is_html(input.content_type, body)) else { return output };
+    let (text, charset) = web::decode(body, input.content_type);
     // A browser follows the redirect and never shows the links of its page.
-    if output.links.is_empty() {
-        match program::contained(|| web::extract(body, input.content_type, &url, true)) {
-            Ok(found) => output.links = found.links,
-            Err(message) => output.trouble = Some(Trouble::Panicked(message)),
-        }
-    }
-    let (text, _) = web::decode(body, input.content_type);
-    let facts = match read(&text, budget) {
-        (facts, None) => facts,
-        (facts, trouble) => {
-            output.trouble = trouble;
+    let wants_links = output.links.is_empty();
+    let links = wants_links.then(|| web::Collector::new(&url, charset, true));
+    let facts = match read(&text, links, budget) {
+        Ok((facts, links)) => {
+            output.links.extend(links.unwrap_or_default());
             facts
+        }
+        Err(trouble) => {
+            output.trouble = Some(trouble);
+            if wants_links {
+                match program::contained(|| web::extract(body, input.content_type, &url, true)) {
+                    Ok(found) => output.links = found.links,
+                    Err(message) => output.trouble = Some(Trouble::Panicked(message)),
+                }
+            }
+            match program::contained(|| stream::read(&text, Bounds::default().time)) {
+                Ok(facts) => facts,
+                Err(message) => {
+                    output.trouble = Some(Trouble::Panicked(message));
+                    Facts::default()
+                }
+            }
         }
     };
     let base = facts.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or(url);
@@ -118,20 +129,17 @@ pub fn extract(input: &Input<'_>, budget: &Budget) -> Output {
     output
 }
 
-fn read(text: &str, budget: &Budget) -> (Facts, Option<Trouble>) {
-    let bounds = Bounds::default();
-    let from_tree = program::contained(|| {
+/// What a page says and, where they are asked for, its links: by one parse.
+fn read(text: &str, mut links: Option<web::Collector>, budget: &Budget) -> Result<(Facts, Option<Vec<Link>>), Trouble> {
+    let read = program::contained(move || {
         let _share = budget.take(text.len());
-        tree::parse(&strip::strip(text), &bounds).map(|html| content::read(&html))
+        let tree = tree::parse(text, &Bounds::default(), &mut links)?;
+        Some((content::read(&tree), links.map(|links| links.finish().links)))
     });
-    let trouble = match from_tree {
-        Ok(Some(facts)) => return (facts, None),
-        Ok(None) => Trouble::TooLarge,
-        Err(message) => Trouble::Panicked(message),
-    };
-    match program::contained(|| stream::read(text, bounds.time)) {
-        Ok(facts) => (facts, Some(trouble)),
-        Err(message) => (Facts::default(), Some(Trouble::Panicked(message))),
+    match read {
+        Ok(Some(read)) => Ok(read),
+        Ok(None) => Err(Trouble::TooLarge),
+        Err(message) => Err(Trouble::Panicked(message)),
     }
 }
 
