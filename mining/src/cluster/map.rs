@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::kmeans::Draw;
 use super::rows::Rows;
+use super::seeds::Draw;
 
 /// Most pages of the map.
 const MOST: usize = 2_000;

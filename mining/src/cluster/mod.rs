@@ -5,6 +5,7 @@ mod kmeans;
 mod label;
 mod map;
 mod rows;
+mod seeds;
 mod stability;
 
 use anyhow::Result;

@@ -32,7 +32,7 @@ impl Rows {
             *column = columns;
             columns += 1;
         }
-        let mut rows = Rows { columns: columns as usize, ..Rows::default() };
+        let mut rows = Rows::with_columns(columns as usize);
         for pages in corpus.pages.chunks(1024) {
             source.go_on()?;
             let cells = pages.par_iter().map(|page| Ok(weights.page(&corpus.cells(page)?, page.length)));
@@ -45,6 +45,11 @@ impl Rows {
             corpus.release();
         }
         Ok(rows)
+    }
+
+    /// No row yet.
+    pub fn with_columns(columns: usize) -> Rows {
+        Rows { columns, ..Rows::default() }
     }
 
     /// Adds a row.
@@ -62,7 +67,7 @@ impl Rows {
 
     /// Some of the rows.
     pub fn sample(&self, most: usize) -> Rows {
-        let mut rows = Rows { columns: self.columns, ..Rows::default() };
+        let mut rows = Rows::with_columns(self.columns);
         for i in 0..self.len().min(most) {
             let row = i * self.len() / self.len().min(most);
             let (terms, weights) = self.of(row);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use polars::prelude::{DataFrame, InitHashMaps, NamedFrom, PlHashMap, Series};
 
-use super::count::{Axis, Counts};
+use super::count::Counts;
 
 /// A pair of words.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,24 +20,22 @@ pub struct Collocation<'a> {
 
 /// Pairs with at least so many occurrences that attract each other, strongest first.
 pub fn find(counts: &Counts, min_count: u32) -> Vec<Collocation<'_>> {
-    let Some(group) = counts.group_number(Axis::Pairs, "") else { return Vec::new() };
     let texts = counts.terms.texts();
-    let (mut firsts, mut seconds) = (PlHashMap::<&str, u64>::new(), PlHashMap::<&str, u64>::new());
+    let (mut firsts, mut seconds) = (PlHashMap::<u32, u64>::new(), PlHashMap::<u32, u64>::new());
     let (mut pairs, mut total) = (Vec::new(), 0);
-    for (&(term, of), tally) in counts.tallies.iter().filter(|((_, of), _)| *of == group) {
-        debug_assert_eq!(of, group);
-        let Some((first, second)) = texts[term as usize].split_once(' ') else { continue };
-        *firsts.entry(first).or_default() += tally.tf;
-        *seconds.entry(second).or_default() += tally.tf;
-        total += tally.tf;
-        if tally.tf >= u64::from(min_count) {
-            pairs.push((first, second, tally.tf));
+    for (&(first, second), &count) in &counts.pairs {
+        *firsts.entry(first).or_default() += count;
+        *seconds.entry(second).or_default() += count;
+        total += count;
+        if count >= u64::from(min_count) {
+            pairs.push((first, second, count));
         }
     }
     let rated = pairs.into_iter().filter_map(|(first, second, count)| {
-        let (row, column) = (firsts[first], seconds[second]);
+        let (row, column) = (firsts[&first], seconds[&second]);
         let attract = (count as f64) * (total as f64) > (row as f64) * (column as f64);
         let llr = ratio([count, row - count, column - count, total + count - row - column]);
+        let (first, second) = (texts[first as usize], texts[second as usize]);
         attract.then_some(Collocation { first, second, count, llr })
     });
     let mut found: Vec<Collocation<'_>> = rated.collect();
@@ -80,11 +78,10 @@ mod tests {
     #[test]
     fn only_pairs_that_attract_each_other_are_found() {
         let mut counts = Counts::default();
-        let cells: Vec<(u32, u32)> = [("new york", 20), ("new car", 2), ("old car", 20), ("old york", 1)]
-            .into_iter()
-            .map(|(pair, count)| (counts.terms.number(pair), count))
-            .collect();
-        counts.add_document(&cells, &[(Axis::Pairs, "")]);
+        for (first, second, count) in [("new", "york", 20), ("new", "car", 2), ("old", "car", 20), ("old", "york", 1)] {
+            let pair = (counts.terms.number(first), counts.terms.number(second));
+            counts.pairs.insert(pair, count);
+        }
         let found = find(&counts, 2);
         assert_eq!(
             found.iter().map(|c| (c.first, c.second, c.count)).collect::<Vec<_>>(),

@@ -23,8 +23,6 @@ pub enum Axis {
     Host,
     /// Day of the archive on which it was fetched.
     Day,
-    /// All pages together: for pairs of words, from which collocations are found.
-    Pairs,
 }
 
 /// Numbers for texts, in the order of arrival.
@@ -64,6 +62,8 @@ pub struct Counts {
     pub groups: PlHashMap<(Axis, Box<str>), u32>,
     /// Tallies by term and group.
     pub tallies: PlHashMap<(u32, u32), Tally>,
+    /// Occurrences of pairs of neighbours, by the numbers of the two words.
+    pub pairs: PlHashMap<(u32, u32), u64>,
     /// Documents counted (on the axes of language and host).
     pub documents: u64,
     /// Terms counted in them, with repetitions.
@@ -99,6 +99,9 @@ impl Counts {
             sum.tf += tally.tf;
             sum.df += tally.df;
         }
+        for (&(first, second), count) in &other.pairs {
+            *self.pairs.entry((terms[first as usize], terms[second as usize])).or_default() += count;
+        }
         self.documents += other.documents;
         self.occurrences += other.occurrences;
     }
@@ -106,11 +109,6 @@ impl Counts {
     fn group(&mut self, axis: Axis, name: &str) -> u32 {
         let next = self.groups.len() as u32;
         *self.groups.entry((axis, name.into())).or_insert(next)
-    }
-
-    /// Number of a group that has been counted.
-    pub fn group_number(&self, axis: Axis, name: &str) -> Option<u32> {
-        self.groups.get(&(axis, name.into())).copied()
     }
 }
 

@@ -43,7 +43,7 @@ negative where it falls.
 
 Bags of words are kept as partials beside the archive: a new day costs that day.
 
-Memory: about 150 bytes for each distinct term and group (language, host, day) and for each distinct pair of \
+Memory: about 150 bytes for each distinct term and group (language, host, day), and about 50 for each distinct pair of \
 neighbours, whatever the size of the texts.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
@@ -180,42 +180,59 @@ fn count_all(source: &Source, newest: &Newest, paths: &[PathBuf], lengths: Lengt
     Ok(whole)
 }
 
+/// What a term of a file of bags counts as.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    /// Number of the term, where it has one.
+    number: u32,
+    /// It has as many words as the terms that are wanted.
+    wanted: bool,
+    /// Numbers of its two words, when it is a pair.
+    pair: Option<(u32, u32)>,
+}
+
 fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
     let bags = Bags::open(path)?;
     let mut counts = Counts::default();
-    // Terms of the file keep their numbers. How many words each has decides where it counts.
-    let mut words = Vec::with_capacity(bags.terms());
-    for term in bags.dictionary() {
+    // What a term of the file counts as: a term with its number, a pair of words, or both.
+    let mut kinds = Vec::with_capacity(bags.terms());
+    let mut pairs = Vec::new();
+    for (place, term) in (0u32..).zip(bags.dictionary()) {
         let (term, _) = term?;
-        counts.terms.number(term);
-        words.push(1 + term.bytes().filter(|&b| b == b' ').count());
+        let words = 1 + term.bytes().filter(|&b| b == b' ').count();
+        let wanted = (lengths.from..=lengths.to).contains(&words);
+        // Single words get a number in any case: pairs are made of them.
+        let number = if wanted || words == 1 { counts.terms.number(term) } else { 0 };
+        kinds.push(Kind { number, wanted, pair: None });
+        if let (2, Some(words)) = (words, term.split_once(' ')) {
+            pairs.push((place, words));
+        }
+    }
+    for (place, (first, second)) in pairs {
+        kinds[place as usize].pair = Some((counts.terms.number(first), counts.terms.number(second)));
     }
     let day = batch.day.to_string();
     let hosts = batch.text("host")?;
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut newest = newest.iter().peekable();
-    let (mut cells, mut pairs) = (Vec::new(), Vec::new());
+    let mut cells = Vec::new();
     for doc in &bags.docs {
         let row = doc.row as usize;
         let counts_once = newest.next_if(|&&next| next == doc.row).is_some();
         let language = language(detected.get(row), declared.get(row));
         let (language, host) = (language.as_str(), hosts.get(row).unwrap_or(""));
         cells.clear();
-        pairs.clear();
         bags.cells(doc, |term, count| {
-            let length = words[term as usize];
-            if (lengths.from..=lengths.to).contains(&length) {
-                cells.push((term, count));
+            let kind = &kinds[term as usize];
+            if kind.wanted {
+                cells.push((kind.number, count));
             }
-            if length == 2 {
-                pairs.push((term, count));
+            if let (true, Some(pair)) = (counts_once, kind.pair) {
+                *counts.pairs.entry(pair).or_default() += u64::from(count);
             }
         })?;
         let groups = [(Axis::Day, day.as_str()), (Axis::Language, language), (Axis::Host, host)];
         counts.add_document(&cells, if counts_once { &groups[..] } else { &groups[..1] });
-        if counts_once {
-            counts.add_document(&pairs, &[(Axis::Pairs, "")]);
-        }
     }
     Ok(counts)
 }

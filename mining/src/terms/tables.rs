@@ -67,7 +67,7 @@ impl<'a> Ranked<'a> {
         let columns = match axis {
             Axis::Language => vec![term, Series::new("lang".into(), names.collect::<Vec<_>>()).into(), tf, df],
             Axis::Host => vec![Series::new("host".into(), names.collect::<Vec<_>>()).into(), term, tf, df],
-            Axis::Day | Axis::Pairs => vec![days(names)?, term, tf, df],
+            Axis::Day => vec![days(names)?, term, tf, df],
         };
         Ok(DataFrame::new(rows.len(), columns)?)
     }
