@@ -214,7 +214,8 @@ fn peer(data: &Path, python: &str, port: u16) -> Option<serde_json::Value> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
-/// Inserts documents that are in memory, in batches of a thousand, four at a time; gives the seconds.
+/// Inserts documents that are in memory, in batches of a thousand, four at a time, into collections that have the indexes
+/// that an upload makes; gives the seconds.
 fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -225,6 +226,19 @@ fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
             match batches.last_mut() {
                 Some((last, batch)) if last == collection && batch.len() < 1_000 => batch.push(document.clone()),
                 _ => batches.push((collection.clone(), vec![document.clone()])),
+            }
+        }
+        for collection in ["artefacts", "pages"] {
+            for (name, keys) in [
+                ("day_segment", &["day", "segment"][..]),
+                ("url", &["url"]),
+                ("host_fetched_at", &["host", "fetched_at"]),
+                ("body", &["body_sha256"]),
+            ] {
+                let key: mongodb::bson::Document =
+                    keys.iter().map(|key| ((*key).to_owned(), mongodb::bson::Bson::Int32(1))).collect();
+                let index = mongodb::bson::doc! { "key": key, "name": name };
+                db.run_command(mongodb::bson::doc! { "createIndexes": collection, "indexes": [index] }).await.unwrap();
             }
         }
         let started = Instant::now();

@@ -66,8 +66,11 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
     Ok(exit)
 }
 
+/// What was done: counts, segments that failed, and how long it took.
+type Done = (Counts, u64, Duration);
+
 /// Does the work; what was done is reported by the caller.
-fn run_quietly(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<(Exit, Option<(Counts, u64, Duration)>)> {
+fn run_quietly(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<(Exit, Option<Done>)> {
     let started = Instant::now();
     let data = DataDir::new(&common.data);
     let (from, to) = match args.day {

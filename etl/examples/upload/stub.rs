@@ -102,7 +102,7 @@ fn acknowledge(message: &[u8], taken: &Mutex<Taken>) -> Option<RawDocumentBuf> {
         while !documents.is_empty() {
             let size = i32::from_le_bytes(documents.get(..4)?.try_into().ok()?) as usize;
             let (document, more) = documents.split_at_checked(size)?;
-            listed.push(RawDocument::from_bytes(document).ok()?.to_raw_document_buf());
+            listed.push(RawDocument::from_bytes(document).ok()?.to_owned());
             documents = more;
         }
     }
@@ -114,7 +114,7 @@ fn acknowledge(message: &[u8], taken: &Mutex<Taken>) -> Option<RawDocumentBuf> {
         "insert" => {
             let collection = command.get_str("insert").ok()?.to_owned();
             if let Ok(array) = command.get_array("documents") {
-                listed.extend(array.into_iter().filter_map(|one| Some(one.ok()?.as_document()?.to_raw_document_buf())));
+                listed.extend(array.into_iter().filter_map(|one| Some(one.ok()?.as_document()?.to_owned())));
             }
             let n = listed.len() as i32;
             taken.lock().unwrap().extend(listed.into_iter().map(|document| (collection.clone(), document)));

@@ -106,7 +106,7 @@ enum Values {
     Int(Int64Array),
     Bool(BooleanArray),
     Timestamp(TimestampMicrosecondArray),
-    Pairs(ListArray, StringArray, StringArray),
+    Pairs(Box<(ListArray, StringArray, StringArray)>),
 }
 
 impl Rows {
@@ -197,7 +197,7 @@ impl Values {
             Kind::Pairs => array.as_list_opt::<i32>().and_then(|list| {
                 let pairs = list.values().as_struct_opt()?;
                 let text = |i: usize| pairs.column(i).as_string_opt::<i32>().cloned();
-                Some(Values::Pairs(list.clone(), text(0)?, text(1)?))
+                Some(Values::Pairs(Box::new((list.clone(), text(0)?, text(1)?))))
             }),
             Kind::Binary => None,
         };
@@ -210,7 +210,8 @@ impl Values {
             Values::Int(a) if a.is_valid(row) => bson::int(out, name, a.value(row)),
             Values::Bool(a) if a.is_valid(row) => bson::boolean(out, name, a.value(row)),
             Values::Timestamp(a) if a.is_valid(row) => bson::date(out, name, a.value(row).div_euclid(1000)),
-            Values::Pairs(list, names, values) if list.is_valid(row) => {
+            Values::Pairs(pairs) if pairs.0.is_valid(row) => {
+                let (list, names, values) = &**pairs;
                 let array = bson::array(out, name);
                 let offsets = list.value_offsets();
                 for (n, i) in (offsets[row]..offsets[row + 1]).enumerate() {

@@ -174,7 +174,7 @@ impl Chosen {
         self.random ^= self.random << 25;
         self.random ^= self.random >> 27;
         let number = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        let takes = u128::from(number) * u128::from(self.left) >> 64 < u128::from(self.wanted);
+        let takes = (u128::from(number) * u128::from(self.left)) >> 64 < u128::from(self.wanted);
         self.left -= 1;
         self.wanted -= u64::from(takes);
         takes
