@@ -35,7 +35,7 @@ impl Kafka {
             if !cause::is_passing(&error) {
                 return Err(cause::fault(&inner.address, what, &error));
             }
-            if let Some(cause) = inner.causes.decisive() {
+            if let Some(cause) = inner.causes.decisive(true) {
                 return Err(cause.error(&inner.address));
             }
             if started.elapsed() > WAITING {
@@ -51,7 +51,10 @@ impl Kafka {
 
 /// Serves the callbacks of a consumer without a group.
 pub(super) fn serve(probe: &BaseConsumer<Context>) {
-    while probe.poll(Duration::ZERO).is_some() {}
+    // a poll that has served a callback looks like one that has found nothing
+    for _ in 0..20 {
+        probe.poll(Duration::ZERO);
+    }
 }
 
 /// The id of the cluster, asked for the first time: whatever is wrong with the connection shows here.
@@ -66,7 +69,7 @@ pub(super) fn cluster(
         // metadata calls only time out; the cause comes through the callback that `poll` runs
         let found = probe.client().fetch_metadata(Some("_"), Duration::from_millis(500));
         serve(probe);
-        if let Some(cause) = causes.decisive() {
+        if let Some(cause) = causes.decisive(false) {
             return Err(cause.error(address));
         }
         match found {

@@ -44,11 +44,10 @@ impl Causes {
     /// Takes what an error callback says.
     pub fn note(&self, error: &KafkaError, reason: &str) {
         let Some(code) = code_of(error) else { return };
-        let protocol = reason.contains("security.protocol") || reason.contains("SSL handshake failed: Disconnected");
-        let plain_on_tls = reason.contains("wrong version number") || reason.contains("packet length too long");
+        let protocol = is_protocol(reason);
         let kind = match code {
             Code::Authentication | Code::SaslAuthenticationFailed => Kind::Login,
-            _ if protocol || plain_on_tls => Kind::Protocol,
+            _ if protocol => Kind::Protocol,
             Code::SSL => Kind::Tls,
             Code::Resolve => Kind::Name,
             Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut => Kind::Away,
@@ -63,9 +62,24 @@ impl Causes {
         state.last = Some(Cause { kind, text: tidy(reason) });
     }
 
-    /// The last cause, when waiting does not help.
-    pub fn decisive(&self) -> Option<Cause> {
-        lock(&self.0).last.clone().filter(|cause| cause.kind != Kind::Away && cause.kind != Kind::Name)
+    /// Takes what stands in the log only: that a broker has broken off the first exchange.
+    pub fn note_log(&self, text: &str) {
+        if is_protocol(text) {
+            let text = text.rsplit_once("]: ").map_or(text, |(_, text)| text);
+            let text = text.split_once(": ").map_or(text, |(_, text)| text);
+            lock(&self.0).last = Some(Cause { kind: Kind::Protocol, text: tidy(text) });
+        }
+    }
+
+    /// The last cause, when waiting does not help. A broker that dies also breaks off exchanges: what worked once is not the
+    /// wrong protocol.
+    pub fn decisive(&self, worked: bool) -> Option<Cause> {
+        let decides = |kind| match kind {
+            Kind::Login | Kind::Tls => true,
+            Kind::Protocol => !worked,
+            Kind::Name | Kind::Away => false,
+        };
+        lock(&self.0).last.clone().filter(|cause| decides(cause.kind))
     }
 
     /// The last cause.
@@ -201,6 +215,15 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | UnknownTopicId
         )
     )
+}
+
+/// What librdkafka says when one side speaks TLS or SASL and the other does not: mostly that the other one hangs up.
+fn is_protocol(text: &str) -> bool {
+    let hung_up = text.contains("Disconnected") || text.contains("Connection reset");
+    let early =
+        ["APIVERSION_QUERY", "SSL_HANDSHAKE", "UP"].iter().any(|state| text.contains(&format!("in state {state}")));
+    let signs = ["wrong version number", "packet length too long", "unexpected eof while reading"];
+    (hung_up && early) || signs.iter().any(|sign| text.contains(sign))
 }
 
 /// One line, without librdkafka's own bookkeeping.

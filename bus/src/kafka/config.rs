@@ -77,7 +77,8 @@ impl Properties {
     /// What every client has. The file's properties win over what only tunes.
     pub fn client(&self, address: &Address) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Warning);
+        let asked = tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG);
+        config.set_log_level(if asked { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
         config.set("client.id", "kafkaspider");
         config.set("reconnect.backoff.max.ms", "2000");
         config.set("socket.nagle.disable", "true");
@@ -126,7 +127,9 @@ impl Properties {
         config.set("enable.idempotence", "true");
         config.set("message.max.bytes", (MAX_DEAD_LETTER + (1 << 20)).to_string());
         self.unless_given(&mut config, "compression.type", "zstd");
-        self.unless_given(&mut config, "linger.ms", "20");
+        self.unless_given(&mut config, "linger.ms", "5");
+        // a transaction begins while the broker still writes the end of the one before, and asks again
+        self.unless_given(&mut config, "retry.backoff.ms", "10");
         config
     }
 

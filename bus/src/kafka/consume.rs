@@ -23,10 +23,14 @@ use crate::{Error, Event, Result};
 /// Longest wait for something from the broker: how long a command may lie.
 const POLL: Duration = Duration::from_millis(50);
 /// Bytes and records that wait for the program at most, one record aside.
-const FULL_BYTES: usize = 8 << 20;
+pub(super) const FULL_BYTES: usize = 8 << 20;
 const FULL_RECORDS: usize = 20_000;
 /// When the program has taken nothing for this long, fetching is paused.
 const SLOW: Duration = Duration::from_secs(2);
+/// How long partitions that were taken wait until they are fetched, all together.
+const STARTING: Duration = Duration::from_millis(50);
+/// For this long the first batches wait for all of them.
+const SETTLING: Duration = Duration::from_millis(150);
 /// How long one question about committed offsets may take.
 const STABLE: Duration = Duration::from_millis(500);
 /// How often it is looked whether topics are still the same.
@@ -47,6 +51,9 @@ struct Consuming<'m> {
     taking: Vec<(String, u32)>,
     /// Partitions that the program has been asked to release.
     giving: Vec<Giving>,
+    /// Partitions that were taken last, and when: librdkafka begins to fetch them one after the other, and the first would fill
+    /// the stash, so they are let go together.
+    starting: Option<(Instant, Vec<(String, u32)>)>,
     /// Fetching is paused because the program is slow.
     held: bool,
     watched: Instant,
@@ -62,7 +69,16 @@ struct Giving {
 impl<'m> Consuming<'m> {
     fn new(member: &'m Member, topics: Vec<String>) -> Consuming<'m> {
         let (taking, giving) = (Vec::new(), Vec::new());
-        Consuming { member, topics, taking, giving, held: false, watched: Instant::now(), missing: None }
+        Consuming {
+            member,
+            topics,
+            taking,
+            giving,
+            starting: None,
+            held: false,
+            watched: Instant::now(),
+            missing: None,
+        }
     }
 
     fn run(mut self) {
@@ -88,6 +104,7 @@ impl<'m> Consuming<'m> {
         self.lose(consumer);
         self.give(consumer)?;
         self.take(consumer)?;
+        self.start_fetching(consumer)?;
         self.watch()?;
         if self.is_full(consumer)? {
             return Ok(());
@@ -243,7 +260,8 @@ impl<'m> Consuming<'m> {
         for element in found.elements() {
             let Some((topic, partition)) = self.place(element.topic(), element.partition()) else { continue };
             let committed = element.offset().to_raw().filter(|offset| *offset >= 0);
-            let offset = committed.map_or(Offset::Beginning, Offset::Offset);
+            // a beginning that has moved on is found by auto.offset.reset
+            let offset = Offset::Offset(committed.unwrap_or(0));
             let added = list.add_partition_offset(element.topic(), element.partition(), offset);
             added.map_err(|e| self.fault("taking partitions", &e))?;
             assigned.push(Own::new(&topic, partition, next_epoch(), committed));
@@ -256,13 +274,33 @@ impl<'m> Consuming<'m> {
             state.owned.extend(assigned);
             state.events.push_back(event);
             state.taken = Instant::now();
+            state.settled = state.taken + SETTLING;
         }
         self.member.changed.notify_all();
         consumer.incremental_assign(&list).map_err(|e| self.fault("taking partitions", &e))?;
-        if self.held {
-            consumer.pause(&list).map_err(|e| self.fault("pausing", &e))?;
-        }
+        consumer.pause(&list).map_err(|e| self.fault("pausing", &e))?;
+        let mut all = self.starting.take().map(|(_, all)| all).unwrap_or_default();
+        all.extend(self.places(&list));
+        self.starting = Some((Instant::now(), all));
         Ok(())
+    }
+
+    /// Lets fetching begin, of all partitions that were taken last.
+    fn start_fetching(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        if self.held || self.starting.as_ref().is_none_or(|(since, _)| since.elapsed() < STARTING) {
+            return Ok(());
+        }
+        let all = self.starting.take().map(|(_, all)| all).unwrap_or_default();
+        let read: Vec<_> = {
+            let state = self.member.state();
+            let is_read =
+                |(topic, partition): &(String, u32)| state.owned.iter().any(|o| o.is(topic, *partition) && o.is_read());
+            all.into_iter().filter(is_read).collect()
+        };
+        if read.is_empty() {
+            return Ok(());
+        }
+        consumer.resume(&self.list(&read)?).map_err(|e| self.fault("resuming", &e))
     }
 
     /// What is committed cannot be told yet.
@@ -280,6 +318,7 @@ impl<'m> Consuming<'m> {
             let read = state.owned.iter().filter(|own| !own.paused).map(|own| (own.topic.clone(), own.partition));
             let read: Vec<_> = read.collect();
             drop(state);
+            self.starting = None;
             self.held = false;
             consumer.resume(&self.list(&read)?).map_err(|e| self.fault("resuming", &e))?;
             return Ok(false);
@@ -362,7 +401,7 @@ impl<'m> Consuming<'m> {
             _ if fatal.is_some() => return Err(self.fault("reading", error)),
             _ => tracing::debug!(%error, "the consumer is told"),
         }
-        if let Some(cause) = kafka.causes.decisive() {
+        if let Some(cause) = kafka.causes.decisive(true) {
             return Err(cause.error(&kafka.address));
         }
         Ok(())

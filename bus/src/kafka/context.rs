@@ -49,6 +49,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.causes.note_log(text);
         log(level, facility, text);
     }
 

@@ -9,7 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::ask::ANSWER;
 use super::context::{self, Context};
-use super::{Kafka, admin, lock, producer};
+use super::{Kafka, Scan, admin, lock, producer};
 use crate::bus::{Lag, Offsets};
 use crate::clock::Clock;
 use crate::{Output, Record, Result, topic};
@@ -138,7 +138,7 @@ pub(super) fn lag(kafka: &Kafka, group: &str, topic: &str) -> Result<Vec<Lag>> {
     if total > 0 && total <= 4 * lags.len() as i64 {
         for lag in lags.iter_mut().filter(|lag| lag.records > 0) {
             let from = lag.committed.unwrap_or(0);
-            if is_empty(kafka, topic, lag.partition, from)? {
+            if is_empty(kafka, topic, lag.partition, from, false)? {
                 lag.records = 0;
             }
         }
@@ -148,24 +148,25 @@ pub(super) fn lag(kafka: &Kafka, group: &str, topic: &str) -> Result<Vec<Lag>> {
 
 pub(super) fn unread(kafka: &Kafka, group: &str, topic: &str) -> Result<bool> {
     let committed = committed(kafka, group, topic)?;
-    let ends = stable(kafka, topic, true)?;
-    for (partition, (committed, end)) in (0..).zip(committed.into_iter().zip(ends)) {
+    for (partition, committed) in (0..).zip(committed) {
         let from = committed.unwrap_or(0);
-        if end > from && !is_empty(kafka, topic, partition, from)? {
+        let (_, end) = watermarks(kafka, &kafka.0.raw, topic, partition)?;
+        if end > from && !is_empty(kafka, topic, partition, from, true)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether there is no committed record at or after `from` now.
-fn is_empty(kafka: &Kafka, topic: &str, partition: u32, from: i64) -> Result<bool> {
+/// Whether there is no committed record at or after `from`; when `wait` says so, once open transactions have ended.
+fn is_empty(kafka: &Kafka, topic: &str, partition: u32, from: i64, wait: bool) -> Result<bool> {
     let (_, end) = watermarks(kafka, &kafka.0.probe, topic, partition)?;
     let place = (kafka.full(topic), partition);
     if lock(&kafka.0.empty).get(&place).is_some_and(|(known, to)| *known <= from && end <= *to) {
         return Ok(true);
     }
-    let empty = kafka.scan(topic, partition, from)?.next_batch()?.is_empty();
+    let scan = if wait { Scan::new } else { Scan::at_once };
+    let empty = scan(kafka.clone(), topic, partition, from)?.next_batch()?.is_empty();
     if empty {
         lock(&kafka.0.empty).insert(place, (from, end));
     }

@@ -36,9 +36,13 @@ struct Results {
     round: usize,
     /// Offset and append time of each record, by its place.
     places: Vec<Option<(i64, i64)>>,
+    /// How many of them are not decided.
+    waiting: usize,
     error: Option<KafkaError>,
 }
 
+/// How long callbacks are served at a time.
+const TURN: Duration = Duration::from_millis(1);
 /// Places of a round fit below; the round stands above, so that what comes late is not taken for something new.
 const PLACES: usize = 1 << 16;
 
@@ -60,6 +64,7 @@ impl ProducerContext<NoCustomPartitioner> for Collect {
         if place / PLACES != results.round {
             return;
         }
+        results.waiting = results.waiting.saturating_sub(1);
         match result {
             Ok(message) => {
                 let found = (message.offset(), message.timestamp().to_millis().unwrap_or(0));
@@ -85,7 +90,7 @@ impl Producer {
     pub fn send(&mut self, kafka: &Kafka, outputs: &[Output]) -> Result<(), KafkaError> {
         self.round += 1;
         *lock(&self.inner.context().results) =
-            Results { round: self.round, places: vec![None; outputs.len()], error: None };
+            Results { round: self.round, places: vec![None; outputs.len()], waiting: outputs.len(), error: None };
         for (place, output) in outputs.iter().enumerate() {
             let full = kafka.full(&output.topic);
             let partition = i32::try_from(output.partition).unwrap_or(i32::MAX);
@@ -110,6 +115,25 @@ impl Producer {
             }
         }
         Ok(())
+    }
+
+    /// Waits until every record was delivered, or one has failed; false when that takes longer. librdkafka's own flush would
+    /// wait in steps of 100 ms.
+    pub fn settle(&self, patience: Duration) -> bool {
+        let started = Instant::now();
+        loop {
+            let (waiting, failed) = {
+                let results = lock(&self.inner.context().results);
+                (results.waiting, results.error.is_some())
+            };
+            if waiting == 0 || failed {
+                return true;
+            }
+            if started.elapsed() > patience {
+                return false;
+            }
+            self.inner.poll(TURN);
+        }
     }
 
     /// What became of the records; all of them must have been delivered or failed.
@@ -156,7 +180,11 @@ pub(super) fn append(kafka: &Kafka, outputs: &[Output]) -> Result<Receipt> {
             none.insert(Producer::new(&config, kafka.0.causes.clone())?)
         }
     };
-    let done = producer.send(kafka, outputs).and_then(|()| flush(producer)).and_then(|()| producer.receipt());
+    let done = producer.send(kafka, outputs).and_then(|()| {
+        // librdkafka gives up by itself before that
+        producer.settle(WAITING);
+        producer.receipt()
+    });
     match done {
         Ok(receipt) => {
             if !outputs.is_empty() {
@@ -177,17 +205,6 @@ pub(super) fn append(kafka: &Kafka, outputs: &[Output]) -> Result<Receipt> {
             }
             let away = cause::is_passing(&error).then(|| kafka.0.causes.last()).flatten();
             Err(away.map_or_else(|| cause::fault(&kafka.0.address, "writing", &error), |c| c.error(&kafka.0.address)))
-        }
-    }
-}
-
-/// Waits until every record was delivered or has failed, which librdkafka decides in its own time.
-fn flush(producer: &Producer) -> Result<(), KafkaError> {
-    let started = Instant::now();
-    loop {
-        match producer.inner.flush(Duration::from_secs(1)) {
-            Err(KafkaError::Flush(Code::OperationTimedOut)) if started.elapsed() < WAITING => {}
-            done => return done,
         }
     }
 }

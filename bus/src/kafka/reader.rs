@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::consume::FULL_BYTES;
 use super::member::{Command, Member, State};
 use super::stash;
 use crate::{Assignment, Error, Event, Result};
@@ -41,10 +42,15 @@ impl Reader {
             let now = Instant::now();
             let mut wait = until.saturating_duration_since(now);
             if records > 0 {
-                let ripe = state.since.map_or(now, |since| since + LINGER);
-                let small = records < ENOUGH_RECORDS && bytes < ENOUGH_BYTES;
-                if !small || ripe <= now || wait.is_zero() {
+                let ripe = state.since.map_or(now, |since| since + LINGER).max(state.settled);
+                let settled = state.settled <= now;
+                let small =
+                    (!settled || records < ENOUGH_RECORDS) && bytes < if settled { ENOUGH_BYTES } else { FULL_BYTES };
+                if !small || ripe <= now || (wait.is_zero() && settled) {
                     return Ok(self.take(state));
+                }
+                if wait.is_zero() {
+                    return Ok(Event::Idle);
                 }
                 wait = wait.min(ripe - now);
             } else {

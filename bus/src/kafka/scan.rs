@@ -1,4 +1,8 @@
 //! Reading one partition with no group: committed records only, up to where it is stable now.
+//!
+//! A commit is acknowledged before every partition has heard of it. So a scan first notes where its partition ends for readers
+//! of uncommitted records, and does not say that there is nothing more before it is there: whatever was published before the
+//! scan began is seen by it.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +15,15 @@ use super::context::{self, Context};
 use super::offsets::watermarks;
 use super::{Kafka, WAITING, admin, cause, lock, records};
 use crate::topic::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
-use crate::{Delivered, Result};
+use crate::{Delivered, Error, Result};
 
 /// Consumers kept for the next scan.
 const KEPT: usize = 4;
 /// How long the next record may take when the last one has come: a batch that is not full goes out then.
 const NEXT: Duration = Duration::from_millis(20);
+
+/// Pause between two looks whether a transaction is still open.
+const OPEN: Duration = Duration::from_millis(5);
 
 /// Group-less reader of one partition. A consumer is borrowed while there is something to read.
 pub struct Scan {
@@ -27,16 +34,27 @@ pub struct Scan {
     position: i64,
     /// The last stable offset when it was asked for last.
     stable: i64,
+    /// Where the partition ended, for readers of uncommitted records, when the scan began.
+    goal: i64,
     reading: Option<BaseConsumer<Context>>,
     /// A record that did not fit into the last batch.
     left: Option<Delivered>,
 }
 
 impl Scan {
+    /// Of all that was published before now.
     pub(super) fn new(kafka: Kafka, topic: &str, partition: u32, from: i64) -> Result<Scan> {
+        let (_, goal) = watermarks(&kafka, &kafka.0.raw, topic, partition)?;
+        let mut scan = Scan::at_once(kafka, topic, partition, from)?;
+        scan.goal = goal;
+        Ok(scan)
+    }
+
+    /// Of what is stable: it waits for no transaction.
+    pub(super) fn at_once(kafka: Kafka, topic: &str, partition: u32, from: i64) -> Result<Scan> {
         let full = admin::check_partition(&kafka, topic, partition)?;
         let topic = topic.to_owned();
-        Ok(Scan { kafka, topic, full, partition, position: from, stable: 0, reading: None, left: None })
+        Ok(Scan { kafka, topic, full, partition, position: from, stable: 0, goal: 0, reading: None, left: None })
     }
 
     pub(crate) fn position(&self) -> i64 {
@@ -44,18 +62,26 @@ impl Scan {
     }
 
     pub(crate) fn next_batch(&mut self) -> Result<Vec<Delivered>> {
-        if self.left.is_none() && self.position >= self.stable {
+        let started = Instant::now();
+        while self.left.is_none() && self.position >= self.stable {
             let (start, stable) = watermarks(&self.kafka, &self.kafka.0.probe, &self.topic, self.partition)?;
             self.position = self.position.max(start);
             self.stable = stable;
-            if self.position >= stable {
+            if self.position < stable {
+                break;
+            }
+            if stable >= self.goal {
                 self.give_back();
                 return Ok(Vec::new());
             }
+            // somebody's transaction is open; the broker aborts it when its owner is gone
+            if started.elapsed() > WAITING {
+                return Err(Error::Other(format!("a transaction on {} stays open; see the broker's log", self.full)));
+            }
+            std::thread::park_timeout(OPEN);
         }
         let mut batch: Vec<Delivered> = self.left.take().into_iter().collect();
         let mut bytes: usize = batch.iter().map(|d| d.record.size()).sum();
-        let started = Instant::now();
         while batch.len() < MAX_BATCH_RECORDS && self.position < self.stable {
             let wait = if batch.is_empty() { Duration::from_secs(1) } else { NEXT };
             match self.poll(wait)? {
@@ -85,10 +111,13 @@ impl Scan {
                 }
             }
         }
+        self.kafka.0.causes.tell_back(&self.kafka.0.address);
         if self.position >= self.stable && self.left.is_none() {
             self.give_back();
+            if batch.is_empty() && self.position < self.goal {
+                return self.next_batch();
+            }
         }
-        self.kafka.0.causes.tell_back(&self.kafka.0.address);
         Ok(batch)
     }
 

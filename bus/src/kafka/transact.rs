@@ -125,6 +125,9 @@ fn attempt(
         let offsets = covered(kafka, batch)?;
         again(started, producer, || producer.inner.send_offsets_to_transaction(&offsets, member, STEP))?;
     }
+    while !producer.settle(STEP) && started.elapsed() < WAITING {
+        kafka.0.causes.tell_away(&kafka.0.address);
+    }
     again(started, producer, || {
         // flushes first; a record that failed is the better explanation of what follows
         let done = producer.inner.commit_transaction(STEP);

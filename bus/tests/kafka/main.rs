@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../contract/mod.rs"]
+#[allow(dead_code, reason = "some of it is for the embedded log alone")]
 mod contract;
 
 mod errors;
@@ -32,9 +33,13 @@ fn start(kind: Kind) -> Kafka {
 fn broker() -> &'static Kafka {
     static BROKER: OnceLock<Kafka> = OnceLock::new();
     BROKER.get_or_init(|| {
+        // RUST_LOG=librdkafka=debug,bus=debug, to look for a fault
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
         let kafka = start(Kind::Kafka);
         // the dead are found out sooner than in real use, since tests wait for it
-        CONFIGURED.get_or_init(|| write(kafka.folder(), "test.properties", QUICK));
+        let more = std::env::var("BUS_TEST_PROPERTIES").unwrap_or_default();
+        CONFIGURED.get_or_init(|| write(kafka.folder(), "test.properties", &format!("{QUICK}{more}")));
         kafka
     })
 }

@@ -68,6 +68,28 @@ impl Kafka {
         }
     }
 
+    /// Starts what has run in this folder before, with its data; the first time as [`Kafka::start`]. One broker only.
+    pub fn resume(kind: Kind, folder: &Path, life: Life) -> anyhow::Result<Kafka> {
+        let settings = folder.join("broker-1.properties");
+        if !folder.join(DATA).is_dir() || !settings.is_file() {
+            return Kafka::start(kind, folder, life);
+        }
+        let text = fs::read_to_string(&settings).with_context(|| format!("cannot read {}", settings.display()))?;
+        let plain = text.lines().find_map(|line| line.strip_prefix("advertised.listeners=PLAINTEXT://"));
+        let plain = plain
+            .and_then(|list| list.split(',').next())
+            .with_context(|| format!("{} is damaged", settings.display()))?;
+        let log = folder.join("logs").join("broker-1.log");
+        let _ = fs::remove_file(&log);
+        let mut broker = Broker::start(java(&jars::kafka()?, &settings, life), &log, &folder.join(DATA), life)?;
+        if let Err(error) = broker.wait() {
+            let _ = broker.kill();
+            return Err(error);
+        }
+        let (url, plain) = (format!("kafka://{plain}"), plain.to_owned());
+        Ok(Kafka { folder: folder.into(), url, plain, brokers: vec![broker] })
+    }
+
     /// The bus URL, by TLS where there is TLS.
     pub fn url(&self) -> &str {
         &self.url

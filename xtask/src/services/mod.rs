@@ -7,7 +7,7 @@ pub mod broker;
 mod certificates;
 mod jars;
 pub mod kafka;
-mod running;
+pub(crate) mod running;
 
 use std::path::PathBuf;
 

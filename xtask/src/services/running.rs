@@ -14,7 +14,7 @@ use super::kafka::{DATA, Kafka};
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// Notes a server.
-pub(super) fn note(folder: &Path, kafka: &Kafka) -> anyhow::Result<()> {
+pub(crate) fn note(folder: &Path, kafka: &Kafka) -> anyhow::Result<()> {
     let path = folder.join("running.json");
     let processes: Vec<_> = kafka.brokers().iter().map(|b| json!({"pid": b.pid(), "began": began(b.pid())})).collect();
     let text = json!({"url": kafka.url(), "processes": processes});
@@ -22,14 +22,21 @@ pub(super) fn note(folder: &Path, kafka: &Kafka) -> anyhow::Result<()> {
 }
 
 /// URL of the server in this folder, when all of it runs.
-pub(super) fn url(folder: &Path) -> anyhow::Result<Option<String>> {
+pub(crate) fn url(folder: &Path) -> anyhow::Result<Option<String>> {
     let Some(noted) = read(folder)? else { return Ok(None) };
     let up = processes(&noted).all(|(_, alive)| alive);
     Ok(noted["url"].as_str().filter(|_| up).map(str::to_owned))
 }
 
-/// Stops it; false when nothing was up.
-pub(super) fn stop(folder: &Path) -> anyhow::Result<bool> {
+/// Stops it and removes its data; false when nothing was up.
+pub(crate) fn stop(folder: &Path) -> anyhow::Result<bool> {
+    let was_up = halt(folder)?;
+    let _ = fs::remove_dir_all(folder.join(DATA));
+    Ok(was_up)
+}
+
+/// Stops it; its data stays. False when nothing was up.
+pub(crate) fn halt(folder: &Path) -> anyhow::Result<bool> {
     let Some(noted) = read(folder)? else { return Ok(false) };
     let alive: Vec<Pid> = processes(&noted).filter(|(_, alive)| *alive).map(|(pid, _)| pid).collect();
     for pid in &alive {
@@ -46,7 +53,6 @@ pub(super) fn stop(folder: &Path) -> anyhow::Result<bool> {
         }
         std::thread::park_timeout(Duration::from_millis(50));
     }
-    let _ = fs::remove_dir_all(folder.join(DATA));
     fs::remove_file(folder.join("running.json")).context("cannot remove running.json")?;
     Ok(!alive.is_empty())
 }
