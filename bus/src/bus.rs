@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use crate::clock::Clock;
-use crate::{Delivered, Error, Output, Reader, Receipt, Result, TopicSpec, Writer, embedded};
+use crate::{Delivered, Error, Output, Reader, Receipt, Result, TopicSpec, Writer, embedded, kafka};
 
 /// What opening a bus needs besides its URL.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// File of librdkafka properties (`--bus-config`); Kafka only.
     pub config: Option<PathBuf>,
-    /// Clock of append times; embedded log only.
+    /// Clock of append times. Kafka's brokers have their own: there it only decides what [`Bus::now`] says.
     pub clock: Clock,
 }
 
@@ -43,6 +43,8 @@ pub struct Lag {
 pub enum Bus {
     /// One SQLite file on this machine.
     Embedded(embedded::Log),
+    /// Kafka brokers.
+    Kafka(kafka::Kafka),
 }
 
 impl Bus {
@@ -50,7 +52,7 @@ impl Bus {
     /// no prefix: another file is another bus.
     pub fn open(url: &str, options: &Options) -> Result<Bus> {
         let reason = match url.split_once("://") {
-            Some(("kafka", _)) => "this build has no Kafka half yet; use a path",
+            Some(("kafka", _)) => return Ok(Bus::Kafka(kafka::Kafka::open(url, options)?)),
             Some(_) => "a bus is kafka://host:port or a path",
             None if url.is_empty() => "it is empty; a bus is kafka://host:port or a path",
             None => "",
@@ -65,6 +67,7 @@ impl Bus {
     pub fn cluster(&self) -> &str {
         match self {
             Bus::Embedded(l) => l.cluster(),
+            Bus::Kafka(k) => k.cluster(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Bus {
     pub fn ensure(&self, topics: &[TopicSpec]) -> Result<()> {
         match self {
             Bus::Embedded(l) => l.ensure(topics),
+            Bus::Kafka(k) => k.ensure(topics),
         }
     }
 
@@ -79,6 +83,7 @@ impl Bus {
     pub fn topics(&self) -> Result<Vec<TopicSpec>> {
         match self {
             Bus::Embedded(l) => l.topics(),
+            Bus::Kafka(k) => k.topics(),
         }
     }
 
@@ -86,6 +91,7 @@ impl Bus {
     pub fn topic_id(&self, topic: &str) -> Result<String> {
         match self {
             Bus::Embedded(l) => l.topic_id(topic),
+            Bus::Kafka(k) => k.topic_id(topic),
         }
     }
 
@@ -93,6 +99,7 @@ impl Bus {
     pub fn delete_topic(&self, topic: &str) -> Result<()> {
         match self {
             Bus::Embedded(l) => l.delete_topic(topic),
+            Bus::Kafka(k) => k.delete_topic(topic),
         }
     }
 
@@ -100,6 +107,7 @@ impl Bus {
     pub fn offsets(&self, topic: &str, partition: u32) -> Result<Offsets> {
         match self {
             Bus::Embedded(l) => l.offsets(topic, partition),
+            Bus::Kafka(k) => k.offsets(topic, partition),
         }
     }
 
@@ -107,6 +115,7 @@ impl Bus {
     pub fn offset_at(&self, topic: &str, partition: u32, time: i64) -> Result<i64> {
         match self {
             Bus::Embedded(l) => l.offset_at(topic, partition, time),
+            Bus::Kafka(k) => k.offset_at(topic, partition, time),
         }
     }
 
@@ -114,13 +123,25 @@ impl Bus {
     pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>> {
         match self {
             Bus::Embedded(l) => l.committed(group, topic),
+            Bus::Kafka(k) => k.committed(group, topic),
         }
     }
 
-    /// How far a group is behind on a topic.
+    /// How far a group is behind on a topic. On Kafka these are offsets: while much is unread, transaction markers and
+    /// aborted records count too.
     pub fn lag(&self, group: &str, topic: &str) -> Result<Vec<Lag>> {
         match self {
             Bus::Embedded(l) => l.lag(group, topic),
+            Bus::Kafka(k) => k.lag(group, topic),
+        }
+    }
+
+    /// Whether there is a committed record on a topic that a group has not covered; exact, where [`Bus::lag`] may count too
+    /// much.
+    pub fn unread(&self, group: &str, topic: &str) -> Result<bool> {
+        match self {
+            Bus::Embedded(l) => Ok(l.lag(group, topic)?.iter().any(|lag| lag.records > 0)),
+            Bus::Kafka(k) => k.unread(group, topic),
         }
     }
 
@@ -128,6 +149,7 @@ impl Bus {
     pub fn now(&self) -> Result<i64> {
         match self {
             Bus::Embedded(l) => l.now(),
+            Bus::Kafka(k) => k.now(),
         }
     }
 
@@ -135,6 +157,7 @@ impl Bus {
     pub fn scan(&self, topic: &str, partition: u32, from: i64) -> Result<Scan> {
         match self {
             Bus::Embedded(l) => Ok(Scan::Embedded(l.scan(topic, partition, from)?)),
+            Bus::Kafka(k) => Ok(Scan::Kafka(Box::new(k.scan(topic, partition, from)?))),
         }
     }
 
@@ -146,6 +169,10 @@ impl Bus {
                 let (r, w) = l.join(group, instance, topics)?;
                 Ok((Reader::Embedded(r), Writer::Embedded(w)))
             }
+            Bus::Kafka(k) => {
+                let (r, w) = k.join(group, instance, topics)?;
+                Ok((Reader::Kafka(r), Writer::Kafka(w)))
+            }
         }
     }
 
@@ -153,14 +180,17 @@ impl Bus {
     pub fn holder(&self, group: &str) -> Result<Option<String>> {
         match self {
             Bus::Embedded(l) => l.holder(group),
+            Bus::Kafka(k) => k.holder(group),
         }
     }
 
-    /// Appends records with no group and no cover, atomically: seeds, beats, dead letters of a tool. Within the limits
-    /// of a [`Batch`](crate::Batch).
+    /// Appends records with no group and no cover: seeds, beats, dead letters of a tool. Within the limits of a
+    /// [`Batch`](crate::Batch), and checked before anything is written. The embedded log appends all or nothing; on Kafka
+    /// there is no transaction, so after an error some may have been written.
     pub fn append(&self, outputs: &[Output]) -> Result<Receipt> {
         match self {
             Bus::Embedded(l) => l.append(outputs),
+            Bus::Kafka(k) => k.append(outputs),
         }
     }
 
@@ -168,6 +198,7 @@ impl Bus {
     pub fn maintain(&self) -> Result<bool> {
         match self {
             Bus::Embedded(l) => l.maintain(),
+            Bus::Kafka(_) => Ok(false),
         }
     }
 }
@@ -176,6 +207,8 @@ impl Bus {
 pub enum Scan {
     /// Of the embedded log.
     Embedded(embedded::Scan),
+    /// Of Kafka.
+    Kafka(Box<kafka::Scan>),
 }
 
 impl Scan {
@@ -183,6 +216,7 @@ impl Scan {
     pub fn next_batch(&mut self) -> Result<Vec<Delivered>> {
         match self {
             Scan::Embedded(s) => s.next_batch(),
+            Scan::Kafka(s) => s.next_batch(),
         }
     }
 
@@ -190,6 +224,7 @@ impl Scan {
     pub fn position(&self) -> i64 {
         match self {
             Scan::Embedded(s) => s.position(),
+            Scan::Kafka(s) => s.position(),
         }
     }
 }

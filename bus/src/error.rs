@@ -30,6 +30,12 @@ pub enum Error {
     /// A record could not be decoded.
     #[error("record {topic}-{partition}@{offset}: {reason}")]
     Decode { topic: String, partition: u32, offset: i64, reason: String },
+    /// Kafka refuses, cannot be reached, or is not as it must be.
+    #[error("{bus} {problem}; {remedy}")]
+    Kafka { bus: String, problem: String, remedy: String },
+    /// A line of the file of librdkafka properties.
+    #[error("bus configuration {path}, line {line}: {reason}")]
+    BusConfig { path: PathBuf, line: u32, reason: String },
     /// The embedded log cannot be used.
     #[error("embedded log {path} {problem}; {remedy}")]
     Log { path: PathBuf, problem: String, remedy: String, source: Option<Box<rusqlite::Error>> },

@@ -46,6 +46,7 @@ pub mod clock;
 mod dead;
 pub mod embedded;
 mod error;
+pub mod kafka;
 mod limits;
 pub mod payload;
 mod reader;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Delivered, Result, embedded};
+use crate::{Delivered, Result, embedded, kafka};
 
 /// Numbers assignments; a partition that comes back has a new one. 0 is never an assignment's.
 pub type Epoch = u64;
@@ -39,6 +39,8 @@ pub enum Event {
 pub enum Reader {
     /// Of the embedded log.
     Embedded(embedded::Reader),
+    /// Of Kafka.
+    Kafka(kafka::Reader),
 }
 
 impl Reader {
@@ -46,6 +48,7 @@ impl Reader {
     pub fn poll(&mut self, timeout: Duration) -> Result<Event> {
         match self {
             Reader::Embedded(r) => r.poll(timeout),
+            Reader::Kafka(r) => r.poll(timeout),
         }
     }
 
@@ -53,6 +56,7 @@ impl Reader {
     pub fn release(&mut self, partitions: &[Assignment]) -> Result<()> {
         match self {
             Reader::Embedded(r) => r.release(partitions),
+            Reader::Kafka(r) => r.release(partitions),
         }
     }
 
@@ -60,6 +64,7 @@ impl Reader {
     pub fn pause(&mut self, topic: &str, partition: u32) -> Result<()> {
         match self {
             Reader::Embedded(r) => r.pause(topic, partition),
+            Reader::Kafka(r) => r.pause(topic, partition),
         }
     }
 
@@ -67,6 +72,7 @@ impl Reader {
     pub fn resume(&mut self, topic: &str, partition: u32) -> Result<()> {
         match self {
             Reader::Embedded(r) => r.resume(topic, partition),
+            Reader::Kafka(r) => r.resume(topic, partition),
         }
     }
 
@@ -74,6 +80,7 @@ impl Reader {
     pub fn seek(&mut self, topic: &str, partition: u32, offset: i64) -> Result<()> {
         match self {
             Reader::Embedded(r) => r.seek(topic, partition, offset),
+            Reader::Kafka(r) => r.seek(topic, partition, offset),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The writing half of a group member: publish and cover, atomically and fenced.
 
-use crate::{Batch, PublishError, Receipt, embedded};
+use crate::{Batch, PublishError, Receipt, embedded, kafka};
 
 /// Writes for one member of a group. Made by [`Bus::join`](crate::Bus::join); may live on a thread of its own.
 pub enum Writer {
     /// Of the embedded log.
     Embedded(embedded::Writer),
+    /// To Kafka.
+    Kafka(kafka::Writer),
 }
 
 impl Writer {
@@ -13,6 +15,7 @@ impl Writer {
     pub fn publish(&mut self, batch: &Batch) -> Result<Receipt, PublishError> {
         match self {
             Writer::Embedded(w) => w.publish(batch),
+            Writer::Kafka(w) => w.publish(batch),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Lists what an archive and its bus hold, record by record, for checks that look at everything (`cargo xtask chaos`).
 //!
-//! usage: audit DATA — reads `DATA/artefacts/day=*/*.parquet` as any other program would, without the catalogue, and the
-//! topic `artefacts` of `DATA/bus.db`. Prints lines of JSON: `file` (a segment, by its name), `row` (of the archive),
+//! usage: audit DATA… [kafka://…] — reads `DATA/artefacts/day=*/*.parquet` as any other program would, without the catalogue,
+//! and the topic `artefacts` of the bus, by default `DATA/bus.db`. Prints lines of JSON: `file` (a segment, by its name), `row` (of the archive),
 //! `record` (of the bus), `end` (of a partition of the bus), `left` (a file that lies under tmp).
 #![allow(missing_docs, reason = "an executable")]
 
@@ -18,19 +18,25 @@ use serde_json::json;
 const COLUMNS: [&str; 5] = ["id", "url", "status", "partition", "offset"];
 
 fn main() -> Result<()> {
-    let data = PathBuf::from(std::env::args().nth(1).context("usage: audit DATA")?);
+    let (buses, folders): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|arg| arg.starts_with("kafka://"));
+    let first = folders.first().context("usage: audit DATA… [kafka://…]")?;
+    let bus =
+        buses.first().cloned().unwrap_or_else(|| PathBuf::from(first).join("bus.db").to_string_lossy().into_owned());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for day in listed(&data.join("artefacts"))? {
-        for file in listed(&day)? {
-            segment(&day, &file, &mut out)?;
+    for data in folders.iter().map(PathBuf::from) {
+        for day in listed(&data.join("artefacts"))? {
+            for file in listed(&day)? {
+                segment(&day, &file, &mut out)?;
+            }
+        }
+        for folder in listed(&data.join("tmp"))? {
+            for left in listed(&folder)? {
+                writeln!(out, "{}", json!({ "left": left }))?;
+            }
         }
     }
-    for folder in listed(&data.join("tmp"))? {
-        for left in listed(&folder)? {
-            writeln!(out, "{}", json!({ "left": left }))?;
-        }
-    }
-    records(&data, &mut out)?;
+    records(&bus, &mut out)?;
     out.flush()?;
     Ok(())
 }
@@ -66,8 +72,8 @@ fn segment(day: &Path, path: &Path, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn records(data: &Path, out: &mut impl Write) -> Result<()> {
-    let bus = bus::Bus::open(&data.join("bus.db").to_string_lossy(), &bus::Options::default())?;
+fn records(bus: &str, out: &mut impl Write) -> Result<()> {
+    let bus = bus::Bus::open(bus, &bus::Options::default())?;
     let topic = bus::topic::artefacts();
     for partition in 0..topic.partitions {
         let offsets = bus.offsets(&topic.name, partition)?;

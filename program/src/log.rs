@@ -76,12 +76,14 @@ fn filter(common: &Common) -> Result<EnvFilter, Misuse> {
         Ok(text) if !text.trim().is_empty() => {
             return EnvFilter::builder().parse(&text).map_err(|e| Misuse::new(format!("{FILTER}: {text}: {e}")));
         }
-        // html5ever warns about every second page of the real web.
+        // html5ever warns about every second page of the real web; what rdkafka says of itself comes as an error too
         _ => match (common.quiet, common.verbose) {
-            (true, _) => "warn,html5ever=error",
-            (false, 0) => "info,html5ever=error",
-            (false, 1) => "debug,hyper=info,hyper_util=info,reqwest=info,rustls=info,html5ever=error,selectors=info",
-            (false, 2) => "trace,hyper=debug,hyper_util=debug,rustls=debug,html5ever=error,selectors=info",
+            (true, _) => "warn,html5ever=error,rdkafka=off",
+            (false, 0) => "info,html5ever=error,rdkafka=off",
+            (false, 1) => {
+                "debug,hyper=info,hyper_util=info,reqwest=info,rustls=info,html5ever=error,selectors=info,rdkafka=off"
+            }
+            (false, 2) => "trace,hyper=debug,hyper_util=debug,rustls=debug,html5ever=error,selectors=info,rdkafka=off",
             (false, _) => "trace",
         },
     };

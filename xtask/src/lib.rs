@@ -16,7 +16,7 @@ mod line;
 mod long;
 mod process;
 mod serve;
-mod services;
+pub mod services;
 mod suite;
 mod workspace;
 
@@ -28,7 +28,6 @@ use clap::Parser;
 pub(crate) mod exit {
     pub(crate) const DONE: u8 = 0;
     pub(crate) const FAILED: u8 = 1;
-    pub(crate) const USAGE: u8 = 2;
     pub(crate) const PARTLY: u8 = 3;
     pub(crate) const BUSY: u8 = 75;
     pub(crate) const INTERRUPTED: u8 = 130;

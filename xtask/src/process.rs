@@ -102,6 +102,14 @@ impl Process {
         self.ended()?.with_context(|| format!("`{}` has ended, but how is not known", self.line))
     }
 
+    /// Sends it a signal, if it has not ended.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if matches!(self.ended(), Ok(None)) {
+            // it cannot be reaped by another, so the id is still its own
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+
     /// Kills it at once (SIGKILL) and reaps it.
     pub(crate) fn kill(&mut self) -> anyhow::Result<ExitStatus> {
         if self.ended()?.is_none() {

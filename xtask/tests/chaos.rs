@@ -38,6 +38,20 @@ fn nothing_is_lost_or_twice_when_spider_and_stager_are_killed() {
 }
 
 #[test]
+fn nothing_is_lost_or_twice_with_two_of_each_on_kafka() {
+    let test = "nothing_is_lost_or_twice_with_two_of_each_on_kafka";
+    if Command::new("java").arg("-version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} needs java");
+        eprintln!("not run: {test}: java is not installed");
+        return;
+    }
+    every_check_holds(
+        test,
+        &["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "20", "--pages", "1000"],
+    );
+}
+
+#[test]
 fn exactly_n_pages_are_archived_when_the_spider_is_killed_on_the_way() {
     let test = "exactly_n_pages_are_archived_when_the_spider_is_killed_on_the_way";
     every_check_holds(test, &["--kills", "6", "--pages", "300", "--limit", "150"]);

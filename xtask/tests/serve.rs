@@ -40,7 +40,7 @@ fn a_folder_is_served_with_a_log_until_a_signal() {
 fn mistakes_end_with_one_line_that_says_what_to_do() {
     let cases: [(&[&str], i32, &str); 4] = [
         (&["serve", "--site", "/no/such/folder"], 1, "/no/such/folder"),
-        (&["services", "up", "nothing"], 2, "no service"),
+        (&["services", "up", "nothing"], 2, "possible values"),
         (&["bench", "nothing"], 2, "possible values"),
         (&["ci", "nothing"], 2, "possible values"),
     ];

@@ -55,14 +55,15 @@ fn follow(player: &mut Player) -> (usize, bool) {
     (said, done)
 }
 
-pub fn killed_at_every_step_of_a_publish<G: Ground>() {
+/// Kills at each of these system calls, the first, the second and so on.
+pub fn killed_at_every_step_of_a_publish<G: Ground>(steps: &[&str]) {
     if !need_tool("strace", "killed_at_every_step_of_a_publish") {
         return;
     }
     let template = G::fresh();
     prepare(&template.open(), RECORDS);
     let mut kills = 0;
-    for call in G::STEPS {
+    for call in steps {
         for n in 1.. {
             let ground = template.copy();
             let inject = format!("inject={call}:signal=KILL:when={n}");

@@ -10,15 +10,16 @@ pub mod member;
 pub mod process;
 pub mod topics;
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use bus::{Assignment, Batch, Bus, Cleanup, Cover, Delivered, Event, Headers, Output, Reader, Record, TopicSpec};
+use bus::{
+    Assignment, Batch, Bus, Cleanup, Cover, Delivered, Event, Headers, Options, Output, Reader, Record, TopicSpec,
+};
 
 /// Where a bus can be had that nobody else uses.
 pub trait Ground {
-    /// System calls by which a process changes the bus: where a test kills it.
-    const STEPS: &'static [&'static str];
-
     /// A new, empty bus.
     fn fresh() -> Self;
     /// A bus with the same records as this one, which nobody uses now.
@@ -30,8 +31,20 @@ pub trait Ground {
 
     /// Opens it once more.
     fn open(&self) -> Bus {
-        Bus::open(&self.url(), &Default::default()).unwrap()
+        Bus::open(&self.url(), &options()).unwrap()
     }
+}
+
+/// Names the file of librdkafka properties, for other processes.
+pub const CONFIG: &str = "BUS_TEST_CONFIG";
+
+/// The same for this one.
+pub static CONFIGURED: OnceLock<PathBuf> = OnceLock::new();
+
+/// How a bus is opened.
+pub fn options() -> Options {
+    let config = CONFIGURED.get().cloned().or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
+    Options { config, ..Options::default() }
 }
 
 /// How long a test waits for what must happen.
@@ -50,7 +63,6 @@ macro_rules! contract_suite {
                 offsets_tell_start_and_end
             }
             crash {
-                killed_at_every_step_of_a_publish
                 killed_at_random
             }
             topics {
@@ -93,7 +105,12 @@ macro_rules! contract_suite {
 
 /// Whether a program can be run. Where it cannot, says that a test is not run; with `CI=true` that is a failure.
 pub fn need_tool(program: &str, test: &str) -> bool {
-    let found = std::process::Command::new(program).arg("--version").output().is_ok();
+    need_tool_by(program, "--version", test)
+}
+
+/// The same for a program that tells its version by another flag.
+pub fn need_tool_by(program: &str, flag: &str, test: &str) -> bool {
+    let found = std::process::Command::new(program).arg(flag).output().is_ok();
     if !found {
         eprintln!("not run: {test}: {program} is not installed");
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs {program}");

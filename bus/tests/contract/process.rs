@@ -25,7 +25,7 @@ pub fn run() {
             Err(e) => println!("@ error: {e}"),
         };
     }
-    let bus = Bus::open(url, &Default::default()).unwrap();
+    let bus = Bus::open(url, &options()).unwrap();
     match part {
         "hold" => hold(&bus),
         "append" => append(&bus),
@@ -45,7 +45,7 @@ fn hold(bus: &Bus) {
 fn create(url: &str) {
     println!("@ ready");
     let _ = std::io::stdin().read(&mut [0]);
-    let bus = Bus::open(url, &Default::default()).unwrap();
+    let bus = Bus::open(url, &options()).unwrap();
     println!("@ {}", bus.cluster());
     bus.ensure(&[bus::topic::artefacts(), bus::topic::seals()]).unwrap();
     bus.append(&[output("seals", 0, "k", "x")]).unwrap();
@@ -65,7 +65,7 @@ fn append(bus: &Bus) {
 
 /// Copies every record of `in` to `out` and `copy`, a few in a publish, and says what is committed.
 fn transfer(url: &str) -> Result<(), PublishError> {
-    let bus = Bus::open(url, &Default::default())?;
+    let bus = Bus::open(url, &options())?;
     let (mut reader, mut writer) = bus.join("g", "transfer", &["in"])?;
     println!("@ joined");
     let mut owned = Vec::new();
@@ -121,6 +121,9 @@ impl Player {
         };
         command.args(["--exact", "another_process", "--nocapture", "--test-threads=1"]);
         command.env(PART, format!("{part} {url}")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        if let Some(config) = CONFIGURED.get() {
+            command.env(CONFIG, config);
+        }
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Player { child, lines }

@@ -25,7 +25,7 @@ fn killed_at_every_step_of_making_a_bus() {
         return;
     }
     let mut kills = 0;
-    for call in Embedded::STEPS.iter().chain(&["mkdir"]) {
+    for call in crate::STEPS.iter().chain(&["mkdir"]) {
         for n in 1.. {
             let ground = Embedded::fresh();
             let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));

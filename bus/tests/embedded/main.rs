@@ -16,6 +16,9 @@ mod wal;
 use bus::Bus;
 use contract::Ground;
 
+/// System calls by which a process changes the log: where a test kills it.
+const STEPS: [&str; 6] = ["pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write"];
+
 /// A log in a folder of its own.
 struct Embedded(tempfile::TempDir);
 
@@ -27,8 +30,6 @@ impl Embedded {
 }
 
 impl Ground for Embedded {
-    const STEPS: &'static [&'static str] = &["pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write"];
-
     /// In memory, where there is such a file system: a process that is killed loses nothing on either, and many
     /// thousand flushes are saved.
     fn fresh() -> Self {
@@ -48,9 +49,14 @@ impl Ground for Embedded {
     }
 
     fn revoke(&self, bus: &Bus, group: &str, topic: &str, partition: u32) {
-        let Bus::Embedded(log) = bus;
+        let Bus::Embedded(log) = bus else { panic!("it is embedded") };
         log.revoke(group, topic, &[partition]).unwrap();
     }
 }
 
 contract_suite!(crate::Embedded);
+
+#[test]
+fn killed_at_every_step_of_a_publish() {
+    contract::crash::killed_at_every_step_of_a_publish::<Embedded>(&STEPS);
+}

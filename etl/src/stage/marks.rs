@@ -55,7 +55,14 @@ fn targets(bus: &Bus, day: Day) -> Result<Option<Vec<i64>>> {
         let target = bus.offset_at(ARTEFACTS, p, midnight)?;
         let offsets = bus.offsets(ARTEFACTS, p)?;
         // A partition that nobody has committed on has nothing of the day when it ends where it begins.
-        if target > offsets.stable || committed.unwrap_or(offsets.start) < target {
+        if target > offsets.stable {
+            return Ok(None);
+        }
+        let committed = committed.unwrap_or(offsets.start);
+        // the last offsets of a day may hold no record at all, but the ends of transactions
+        if committed < target
+            && bus.scan(ARTEFACTS, p, committed)?.next_batch()?.first().is_some_and(|d| d.offset < target)
+        {
             return Ok(None);
         }
         targets.push(target);

@@ -59,7 +59,9 @@ impl Engine {
         if self.tallies.sum(|p| !ours.contains_key(&p)).pending > 0 {
             return Ok(false);
         }
-        Ok(self.lag()? == 0 && !self.tallies.refresh()?)
+        let group = bus::topic::spider_group(&self.settings.crawl);
+        let topic = bus::topic::discovered(&self.settings.crawl).name;
+        Ok(!self.bus.unread(&group, &topic)? && !self.tallies.refresh()?)
     }
 
     /// Small things once in a while: visits that fall due, others' tallies, checkpoint, progress.

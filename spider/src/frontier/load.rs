@@ -13,8 +13,8 @@ use super::index::{Entry, Index};
 use super::target::Target;
 use crate::fingerprint::{BuildReady, Fingerprint, Key};
 
-/// How long the bus may take to give what it says it has.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the bus may take to give what it says it has: longer than a transaction may stay open.
+const PATIENCE: Duration = Duration::from_secs(150);
 /// Records between two that are wanted that are read and thrown away rather than looked up.
 const SKIP: i64 = 2_000;
 

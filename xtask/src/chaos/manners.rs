@@ -13,6 +13,9 @@ pub(crate) struct Expected<'a> {
     pub(crate) kills_us: &'a [u64],
     /// When the machine did not let a waiting thread run, from and to.
     pub(crate) stalls_us: &'a [(u64, u64)],
+    /// Several spiders hand hosts over to one another: how long after a kill or a suspension the predecessor's connection may
+    /// still be there. Then only the number of connections is judged.
+    pub(crate) succession_us: Option<u64>,
 }
 
 /// The server notes a request when it gets to read it, so a gap may look shorter than it was by what it was late.
@@ -45,6 +48,9 @@ pub(crate) fn judge(events: &[Event], expected: &Expected) -> Manners {
     manners.hosts = requests.len();
     for (host, requests) in &mut requests {
         requests.sort_by_key(|it| it.start_us);
+        if expected.succession_us.is_some() {
+            continue;
+        }
         manners.gaps(host, requests, expected);
         let spans: Vec<_> = requests.iter().map(|it| (it.start_us, it.end_us)).collect();
         manners.overlaps(&format!("{host}: requests"), &spans, 0, expected);
@@ -52,7 +58,10 @@ pub(crate) fn judge(events: &[Event], expected: &Expected) -> Manners {
     for (host, connections) in &mut connections {
         connections.sort_by_key(|it| it.opened_us);
         let spans: Vec<_> = connections.iter().map(|it| (it.opened_us, it.closed_us)).collect();
-        manners.overlaps(&format!("{host}: connections"), &spans, CLOSING_US, expected);
+        match expected.succession_us {
+            None => manners.overlaps(&format!("{host}: connections"), &spans, CLOSING_US, expected),
+            Some(time) => manners.crowds(host, &spans, time, expected),
+        }
     }
     manners
 }
@@ -83,6 +92,20 @@ impl Manners {
                     first.path
                 ));
             }
+        }
+    }
+
+    /// Connections (in the order of their starts) beside which more are open than predecessors were killed or suspended lately.
+    fn crowds(&mut self, host: &str, spans: &[(u64, u64)], time: u64, expected: &Expected) {
+        let mut open: Vec<u64> = Vec::new();
+        for &(start, end) in spans {
+            open.retain(|closed| *closed > start + CLOSING_US);
+            let lately =
+                expected.kills_us.iter().filter(|at| (start.saturating_sub(time)..=start).contains(*at)).count();
+            if open.len() > lately {
+                self.breaches.push(format!("{host}: {} connections at {:.3} s", open.len() + 1, start as f64 / 1e6));
+            }
+            open.push(end);
         }
     }
 
@@ -131,7 +154,7 @@ mod tests {
     fn breaches(events: &[Event], kills_ms: &[u64], stalls_ms: &[(u64, u64)]) -> usize {
         let kills_us: Vec<_> = kills_ms.iter().map(|ms| ms * 1000).collect();
         let stalls_us: Vec<_> = stalls_ms.iter().map(|(from, to)| (from * 1000, to * 1000)).collect();
-        let expected = Expected { delay_us: 100_000, kills_us: &kills_us, stalls_us: &stalls_us };
+        let expected = Expected { delay_us: 100_000, kills_us: &kills_us, stalls_us: &stalls_us, succession_us: None };
         judge(events, &expected).breaches.len()
     }
 

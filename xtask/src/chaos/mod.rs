@@ -1,5 +1,5 @@
-//! `chaos`: spider and stager are killed (-9) at random during a crawl, and in the end nothing is lost, nothing is
-//! twice, and the spider was polite all the time.
+//! `chaos`: spiders and stagers are killed (-9) at random during a crawl, on Kafka suspended too, and in the end nothing is
+//! lost, nothing is twice, and the spiders were polite all the time.
 
 mod audit;
 mod manners;
@@ -16,6 +16,7 @@ use anyhow::Context;
 use site::{Behaviour, Running, Site};
 
 use crate::line::Line;
+use crate::services::{Kafka, Kind, Life};
 use crate::workspace::Workspace;
 use crate::{exit, interrupt, process, serve};
 use audit::Audit;
@@ -27,9 +28,20 @@ use stalls::Stalls;
 ///
 /// Checked in the end: every page archived exactly once; no id twice, in the archive or on the bus; the offsets of each
 /// partition covered without overlap or gap; archive and bus alike record by record; the delay kept between any two
-/// requests to a host, over kills too; one connection a host, but for those of killed predecessors.
+/// requests to a host, over kills too; one connection a host, but for those of killed predecessors. With --bus kafka several
+/// spiders and stagers may be at it, each with a data directory of its own; they are also suspended for some seconds, and of
+/// the manners the number of connections is checked: one a host, and one for each predecessor that was killed or suspended.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Chaos {
+    /// Which bus; for kafka a broker is started
+    #[arg(long, value_enum, default_value_t = Bus::Embedded)]
+    bus: Bus,
+    /// Spiders at a time; more than one needs --bus kafka
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    spiders: u8,
+    /// Stagers at a time, each with an archive of its own; more than one needs --bus kafka
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    stagers: u8,
     /// How many processes are killed
     #[arg(long, value_name = "N", default_value_t = 100)]
     kills: usize,
@@ -59,11 +71,28 @@ pub(crate) struct Chaos {
     built: bool,
 }
 
+/// Which bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Bus {
+    Embedded,
+    Kafka,
+}
+
+/// What makes a game on Kafka short: members that are gone are found out soon, and so are their transactions.
+const QUICK: &str = "session.timeout.ms=3000\nheartbeat.interval.ms=500\ntransaction.timeout.ms=12000\n";
+/// How long after a kill or a suspension a predecessor's connection may still be seen: until the session and the transaction
+/// are over, and the successor has begun.
+const SUCCESSION_US: u64 = 30_000_000;
+
 /// The crawl must get on within this time, or it is stuck.
 const STUCK: Duration = Duration::from_secs(120);
 
 impl Chaos {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
+        anyhow::ensure!(
+            self.bus == Bus::Kafka || (self.spiders == 1 && self.stagers == 1),
+            "the embedded log lets one member into a group; several spiders or stagers need --bus kafka"
+        );
         let workspace = Workspace::find()?;
         let names = ["spider", "etl", "example:audit"];
         let executables = if self.built {
@@ -80,7 +109,17 @@ impl Chaos {
         anyhow::ensure!(!folder.join("bus.db").exists(), "{} has data already; give another --data", folder.display());
         println!("seed {seed}, data and logs in {}", folder.display());
 
-        let game = Game { chaos: self, executables, folder: folder.clone(), random: Random::new(seed) };
+        let folder = folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
+        let broker = match self.bus {
+            Bus::Embedded => None,
+            Bus::Kafka => {
+                let place = folder.join("kafka");
+                std::fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+                std::fs::write(folder.join("quick.properties"), QUICK).context("cannot write quick.properties")?;
+                Some(Kafka::start(Kind::Kafka, &place, Life::Guarded)?)
+            }
+        };
+        let game = Game { chaos: self, executables, folder: folder.clone(), random: Random::new(seed), broker };
         let faults = game.play()?;
         if faults.is_empty() {
             let _ = std::fs::remove_dir_all(&folder);
@@ -121,6 +160,24 @@ struct Game<'a> {
     executables: BTreeMap<String, PathBuf>,
     folder: PathBuf,
     random: Random,
+    broker: Option<Kafka>,
+}
+
+/// All that play.
+struct Players {
+    spiders: Vec<Player>,
+    stagers: Vec<Player>,
+}
+
+impl Players {
+    fn all(&mut self) -> impl Iterator<Item = &mut Player> {
+        self.spiders.iter_mut().chain(&mut self.stagers)
+    }
+
+    /// Whether every spider has ended by itself.
+    fn are_done(&mut self) -> anyhow::Result<bool> {
+        self.spiders.iter_mut().try_fold(true, |done, spider| Ok(done & spider.is_done()?))
+    }
 }
 
 impl Game<'_> {
@@ -130,29 +187,42 @@ impl Game<'_> {
         let running = Arc::new(running);
         let clock = running.clone();
         let stalls = Stalls::watch(move || clock.now_us());
-        let (spider, stager) = (self.spider(&seeds), self.stager());
         let began = Instant::now();
-        let mut spider = Player::start("spider", spider, &self.folder)?;
-        let mut stager = Player::start("stager", stager, &self.folder)?;
-        let kills_us = self.kill(&running, &mut spider, &mut stager)?;
-        self.wait_for_the_end(&running, &mut spider, &mut stager)?;
-        let (spider_kills, stager_kills) = (spider.kills, stager.kills);
-        stager.drain()?;
-        let once = Line::new(&self.executables["etl"]).args(["stage", "--once", "--data"]).arg(&self.folder);
-        process::capture_well(&once)?;
+        let spider = |n| Player::start(&format!("spider-{n}"), self.spider(&seeds, n), &self.folder);
+        let stager = |n| Player::start(&format!("stager-{n}"), self.stager(n), &self.folder);
+        let mut players = Players {
+            spiders: (1..=self.chaos.spiders).map(spider).collect::<anyhow::Result<_>>()?,
+            stagers: (1..=self.chaos.stagers).map(stager).collect::<anyhow::Result<_>>()?,
+        };
+        let kills_us = self.kill(&running, &mut players)?;
+        self.wait_for_the_end(&running, &mut players)?;
+        let sum = |of: &[Player]| of.iter().fold((0, 0), |(k, s), it| (k + it.kills, s + it.stops));
+        let ((spider_kills, spider_stops), (stager_kills, stager_stops)) =
+            (sum(&players.spiders), sum(&players.stagers));
+        for stager in players.stagers {
+            stager.drain()?;
+        }
+        // what the drained ones held is staged by the first, when their sessions are over
+        let once = Line::new(&self.executables["etl"]).args(["stage", "--once"]);
+        process::capture_well(&self.placed(once, "stager", 1))?;
         let took = began.elapsed();
 
-        let audit = Line::new(&self.executables["audit"]).arg(&self.folder);
+        let archives = (1..=self.chaos.stagers).map(|n| self.data("stager", n));
+        let audit = Line::new(&self.executables["audit"]).args(archives).args(self.broker.as_ref().map(Kafka::url));
         let audit = Audit::read(&process::capture_well(&audit)?)?;
         let expected_manners = manners::Expected {
             delay_us: (self.chaos.delay * 1e6) as u64,
             kills_us: &kills_us,
             stalls_us: &stalls.seen(),
+            succession_us: self.broker.as_ref().map(|_| SUCCESSION_US),
         };
         let manners = manners::judge(&running.events(), &expected_manners);
         let (segments, rows) = audit.counts();
         let requests = running.request_count();
         println!("killed: spider {spider_kills} times, stager {stager_kills} times, in {:.1} s", took.as_secs_f64());
+        if self.broker.is_some() {
+            println!("suspended: spider {spider_stops} times, stager {stager_stops} times");
+        }
         println!("pages archived with status 200: {}; rows {rows} in {segments} segments", audit.pages().len());
         println!("requests: {requests} to {} hosts", manners.hosts);
         let shortest = manners.shortest_us.unwrap_or_default() as f64 / 1e3;
@@ -164,24 +234,40 @@ impl Game<'_> {
         Ok(faults)
     }
 
-    fn spider(&self, seeds: &[String]) -> Line {
+    /// Data directory of one player: all share the game's on the embedded log.
+    fn data(&self, role: &str, n: u8) -> PathBuf {
+        match self.broker {
+            Some(_) => self.folder.join(format!("{role}-{n}")),
+            None => self.folder.clone(),
+        }
+    }
+
+    /// With data directory, bus and instance.
+    fn placed(&self, line: Line, role: &str, n: u8) -> Line {
+        let line = line.arg("--data").arg(self.data(role, n));
+        let Some(broker) = &self.broker else { return line };
+        let line = line.args(["--bus", broker.url(), "--instance", &format!("{role}-{n}")]);
+        line.arg("--bus-config").arg(self.folder.join("quick.properties"))
+    }
+
+    fn spider(&self, seeds: &[String], n: u8) -> Line {
         let line = Line::new(&self.executables["spider"]).arg("crawl").args(seeds).arg("--until-idle");
         let line = match self.chaos.limit {
             Some(limit) => line.args(["--pages", &limit.to_string()]),
             None => line,
         };
         let line = line.args(["--delay", &self.chaos.delay.to_string(), "--allow-address", "127.0.0.0/8"]);
-        line.arg("--data").arg(&self.folder)
+        self.placed(line, "spider", n)
     }
 
     /// Small segments, so that there is much sealing to be killed in.
-    fn stager(&self) -> Line {
+    fn stager(&self, n: u8) -> Line {
         let line = Line::new(&self.executables["etl"]).args(["stage", "--segment-rows", "40", "--segment-age", "2s"]);
-        line.args(["--segment-idle", "500ms", "--data"]).arg(&self.folder)
+        self.placed(line.args(["--segment-idle", "500ms"]), "stager", n)
     }
 
     /// Kills spread over the crawl by its progress, some of them soon after a start. Gives when the spider was killed.
-    fn kill(&mut self, running: &Running, spider: &mut Player, stager: &mut Player) -> anyhow::Result<Vec<u64>> {
+    fn kill(&mut self, running: &Running, players: &mut Players) -> anyhow::Result<Vec<u64>> {
         let whole = match &self.chaos.site {
             Some(folder) => html_files(folder),
             None => self.chaos.pages as usize,
@@ -195,19 +281,34 @@ impl Game<'_> {
             if !soon && !done {
                 let jitter = self.random.below(1 + step as u64) as usize;
                 let enough = (kill as f64 * step) as usize + jitter;
-                done = self.wait(running, spider, stager, |running| running.request_count() >= enough)?;
+                done = self.wait(running, players, &mut kills_us, |running| running.request_count() >= enough)?;
             }
             let pause = Duration::from_millis(self.random.below(if soon { 300 } else { 40 }));
             let until = Instant::now() + pause;
-            done |= self.wait(running, spider, stager, |_| Instant::now() >= until)?;
+            done |= self.wait(running, players, &mut kills_us, |_| Instant::now() >= until)?;
+            if self.broker.is_some() && self.random.once_in(3) {
+                let time = Duration::from_millis(200 + self.random.below(6_000));
+                let n = self.random.below(players.all().count() as u64) as usize;
+                if let Some(player) = players.all().nth(n) {
+                    kills_us.push(running.now_us());
+                    player.suspend(time)?;
+                }
+            }
             if !done && !self.random.once_in(3) {
+                let n = self.random.below(players.spiders.len() as u64) as usize;
                 kills_us.push(running.now_us());
-                spider.kill_and_restart()?;
+                players.spiders[n].kill_and_restart()?;
                 // between these two the spider died
                 kills_us.push(running.now_us());
             } else {
-                stager.kill_and_restart()?;
+                let n = self.random.below(players.stagers.len() as u64) as usize;
+                players.stagers[n].kill_and_restart()?;
             }
+        }
+        // nobody stays suspended
+        while players.all().any(|player| player.is_suspended()) {
+            self.wait(running, players, &mut kills_us, |_| true)?;
+            std::thread::park_timeout(Duration::from_millis(10));
         }
         Ok(kills_us)
     }
@@ -216,18 +317,23 @@ impl Game<'_> {
     fn wait(
         &self,
         running: &Running,
-        spider: &mut Player,
-        stager: &mut Player,
+        players: &mut Players,
+        kills_us: &mut Vec<u64>,
         enough: impl Fn(&Running) -> bool,
     ) -> anyhow::Result<bool> {
         let (mut seen, mut since) = (running.request_count(), Instant::now());
         loop {
             interrupt::check()?;
-            anyhow::ensure!(!stager.is_done()?, "the stager ended by itself, though it was to follow the bus");
-            if enough(running) {
-                return spider.is_done();
+            for stager in &mut players.stagers {
+                anyhow::ensure!(!stager.is_done()?, "a stager ended by itself, though it was to follow the bus");
             }
-            if spider.is_done()? {
+            for _ in players.all().filter_map(|player| player.resume().then_some(())) {
+                kills_us.push(running.now_us());
+            }
+            if enough(running) {
+                return players.are_done();
+            }
+            if players.are_done()? {
                 return Ok(true);
             }
             let now = running.request_count();
@@ -239,8 +345,8 @@ impl Game<'_> {
         }
     }
 
-    fn wait_for_the_end(&self, running: &Running, spider: &mut Player, stager: &mut Player) -> anyhow::Result<()> {
-        while !self.wait(running, spider, stager, |_| false)? {}
+    fn wait_for_the_end(&self, running: &Running, players: &mut Players) -> anyhow::Result<()> {
+        while !self.wait(running, players, &mut Vec::new(), |_| false)? {}
         Ok(())
     }
 

@@ -1,5 +1,6 @@
-//! `demo`: the whole line, from a page to a report, with the real executables and no server.
+//! `demo`: the whole line, from a page to a report, with the real executables; by default with no server.
 
+mod broker;
 mod folder;
 mod report;
 mod step;
@@ -15,6 +16,7 @@ use crate::line::{Line, relative};
 use crate::process::{self, Output, Process};
 use crate::workspace::{Build, Workspace};
 use crate::{exit, interrupt, serve};
+use broker::Broker;
 use folder::Folder;
 use step::{Ended, Step};
 
@@ -39,6 +41,9 @@ pub(crate) struct Demo {
     /// Data directory of the demo
     #[arg(long, value_name = "DIR", default_value = "data/local/demo")]
     data: PathBuf,
+    /// Which bus: embedded, a file that needs no server; or kafka, a broker that the demo starts and stops
+    #[arg(long, value_enum, default_value_t = Bus::Embedded)]
+    bus: Bus,
     /// Port to serve on; 0 for a free one
     #[arg(long, value_name = "N", default_value_t = serve::PORT, conflicts_with = "url")]
     port: u16,
@@ -47,19 +52,44 @@ pub(crate) struct Demo {
     built: bool,
 }
 
+/// Which bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Bus {
+    Embedded,
+    Kafka,
+}
+
 const CRAWL: &str = "demo";
 
 impl Demo {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
         let workspace = Workspace::find()?;
         let source = Source::choose(self, &workspace)?;
-        let folder = Folder::open(&self.data, &source.name(), self.fresh)?;
+        let name = match self.bus {
+            Bus::Embedded => source.name(),
+            Bus::Kafka => format!("{} on Kafka", source.name()),
+        };
+        if self.fresh {
+            Broker::stop_in(&self.data)?;
+        }
+        let folder = Folder::open(&self.data, &name, self.fresh)?;
         folder.tell();
 
         let (executables, mut miner) = self.executables(&workspace)?;
         let (seeds, _running) = source.start(self.port)?;
         let data = relative(&self.data);
-        let shared = |line: Line| line.arg("--data").arg(&data).arg("--json");
+        let broker = match self.bus {
+            Bus::Embedded => None,
+            Bus::Kafka => Some(Broker::start_in(&self.data)?),
+        };
+        let url = broker.as_ref().map(|broker| broker.url().to_owned());
+        let shared = |line: Line| {
+            let line = line.arg("--data").arg(&data).arg("--json");
+            match &url {
+                Some(url) => line.args(["--bus", url]),
+                None => line,
+            }
+        };
 
         let crawl = Line::new(&executables["spider"]).arg("crawl").args(&seeds).args(["--crawl", CRAWL]);
         let crawl = crawl.args(["--pages", &self.pages.to_string(), "--until-idle"]).args(source.flags(&workspace));
@@ -78,7 +108,8 @@ impl Demo {
             None => executables["mine"].clone(),
         };
         for miner in ["terms", "links"] {
-            done.push(Step::run(miner, &shared(Line::new(&mine).arg(miner)))?);
+            // a miner knows the archive only, whatever the bus was
+            done.push(Step::run(miner, &Line::new(&mine).arg(miner).arg("--data").arg(&data).arg("--json"))?);
             if let Some(code) = ends(&done) {
                 return Ok(code);
             }

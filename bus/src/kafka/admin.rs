@@ -1,0 +1,249 @@
+//! Topics: made with their settings, found, deleted.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::ask::ANSWER;
+use super::{Kafka, identity, lock};
+use crate::topic::{MAX_DEAD_LETTER, RETENTION_MS};
+use crate::{Cleanup, Error, Result, TopicSpec};
+
+/// How long brokers may take to agree on a topic.
+const AGREEING: Duration = Duration::from_secs(30);
+/// A tombstone stays for a day.
+const TOMBSTONE_MS: i64 = 24 * 3600 * 1000;
+/// A batch of one largest record, with what Kafka puts around it.
+const MAX_MESSAGE: usize = MAX_DEAD_LETTER + (1 << 20);
+
+/// A partition's number as librdkafka has it.
+pub(super) fn number(partition: u32) -> Result<i32> {
+    i32::try_from(partition).map_err(|_| Error::Other(format!("there is no partition {partition}")))
+}
+
+/// How many partitions a topic has; looked up once.
+pub(super) fn partitions(kafka: &Kafka, topic: &str) -> Result<u32> {
+    let full = kafka.full(topic);
+    if let Some(n) = lock(&kafka.0.partitions).get(&full) {
+        return Ok(*n);
+    }
+    let n = look_up(kafka, &full)?
+        .ok_or_else(|| Error::NoTopic { topic: topic.into(), bus: kafka.0.address.to_string() })?;
+    lock(&kafka.0.partitions).insert(full, n);
+    Ok(n)
+}
+
+/// The full name of a topic that has this partition.
+pub(super) fn check_partition(kafka: &Kafka, topic: &str, partition: u32) -> Result<String> {
+    let n = partitions(kafka, topic)?;
+    if partition >= n {
+        return Err(Error::Other(format!("topic `{topic}` has {n} partitions, there is no partition {partition}")));
+    }
+    Ok(kafka.full(topic))
+}
+
+/// Number of partitions of a topic by its full name, asked for now; none when there is no such topic.
+pub(super) fn look_up(kafka: &Kafka, full: &str) -> Result<Option<u32>> {
+    kafka.ask(&format!("looking up topic {full}"), || {
+        let metadata = kafka.0.probe.fetch_metadata(Some(full), ANSWER)?;
+        let Some(topic) = metadata.topics().iter().find(|t| t.name() == full) else { return Ok(None) };
+        match topic.error().map(Code::from) {
+            None => Ok(u32::try_from(topic.partitions().len()).ok().filter(|n| *n > 0)),
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
+            Some(code) => Err(KafkaError::MetadataFetch(code)),
+        }
+    })
+}
+
+pub(super) fn ensure(kafka: &Kafka, topics: &[TopicSpec]) -> Result<()> {
+    let mut missing = Vec::new();
+    for spec in topics {
+        match look_up(kafka, &kafka.full(&spec.name))? {
+            None => missing.push(spec),
+            Some(found) if found != spec.partitions => {
+                let (topic, wanted) = (spec.name.clone(), spec.partitions);
+                return Err(Error::Partitions { topic, found, wanted });
+            }
+            Some(_) => check_settings(kafka, spec)?,
+        }
+    }
+    for spec in missing {
+        create(kafka, spec)?;
+    }
+    Ok(())
+}
+
+/// What a topic is made with.
+fn settings(cleanup: Cleanup) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("message.timestamp.type", "LogAppendTime".to_owned()),
+        ("max.message.bytes", MAX_MESSAGE.to_string()),
+        ("compression.type", "producer".into()),
+    ];
+    settings.extend(match cleanup {
+        Cleanup::Delete => [("cleanup.policy", "delete".to_owned()), ("retention.ms", RETENTION_MS.to_string())],
+        Cleanup::Compact => {
+            [("cleanup.policy", "compact".to_owned()), ("delete.retention.ms", TOMBSTONE_MS.to_string())]
+        }
+    });
+    settings
+}
+
+fn create(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
+    let full = kafka.full(&spec.name);
+    let settings = settings(spec.cleanup);
+    let new = NewTopic::new(&full, number(spec.partitions)?, TopicReplication::Fixed(-1));
+    let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+    let admin = admin(kafka)?;
+    let made = kafka.ask(&format!("creating topic {full}"), || {
+        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+        first(wait(admin.create_topics([&new], &options))?)
+    });
+    match made {
+        Ok(()) => {}
+        Err(Error::Kafka { bus, problem, .. }) if problem.contains("no permission") => {
+            let remedy = format!(
+                "let it create topics, or have an administrator create {full} with {} partitions and {}",
+                spec.partitions,
+                settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+            );
+            return Err(Error::Kafka { bus, problem: format!("topic {full} is missing and {problem}"), remedy });
+        }
+        Err(error) => return Err(error),
+    }
+    // every broker must know it, and each partition have its leader, before it is used
+    until(&format!("topic {full} is made, but brokers do not agree on it"), || {
+        let metadata =
+            kafka.ask(&format!("looking up topic {full}"), || kafka.0.probe.fetch_metadata(Some(&full), ANSWER))?;
+        let found = metadata.topics().iter().find(|t| t.name() == full && t.error().is_none());
+        Ok(found.is_some_and(|t| {
+            t.partitions().len() == spec.partitions as usize && t.partitions().iter().all(|p| p.leader() >= 0)
+        }))
+    })?;
+    lock(&kafka.0.partitions).insert(full, spec.partitions);
+    Ok(())
+}
+
+pub(super) fn topics(kafka: &Kafka) -> Result<Vec<TopicSpec>> {
+    let metadata = kafka.ask("listing topics", || kafka.0.probe.fetch_metadata(None, ANSWER))?;
+    let prefix = &kafka.0.address.prefix;
+    let mut found = Vec::new();
+    for topic in metadata.topics().iter().filter(|t| t.error().is_none()) {
+        let Some(name) = topic.name().strip_prefix(prefix.as_str()).filter(|_| !topic.name().starts_with("__")) else {
+            continue;
+        };
+        let cleanup = match described(kafka, topic.name())?.iter().find(|(name, _)| name == "cleanup.policy") {
+            Some((_, policy)) if policy.contains("compact") => Cleanup::Compact,
+            _ => Cleanup::Delete,
+        };
+        let partitions = u32::try_from(topic.partitions().len()).unwrap_or(0);
+        found.push(TopicSpec { name: name.to_owned(), partitions, cleanup });
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// Settings of a topic by its full name.
+fn described(kafka: &Kafka, full: &str) -> Result<Vec<(String, String)>> {
+    let admin = admin(kafka)?;
+    kafka.ask(&format!("reading the settings of topic {full}"), || {
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
+        let found = wait(admin.describe_configs([&ResourceSpecifier::Topic(full)], &options))?;
+        let resource = found.into_iter().next().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp)?;
+        Ok(resource.entries.into_iter().map(|e| (e.name, e.value.unwrap_or_default())).collect())
+    })
+}
+
+/// A topic that somebody else has made must be usable: days are read from append times, and a record must fit.
+fn check_settings(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
+    let full = kafka.full(&spec.name);
+    let found = match described(kafka, &full) {
+        Ok(found) => found,
+        Err(Error::Kafka { problem, .. }) if problem.contains("no permission") => {
+            tracing::debug!(topic = full, "its settings may not be read, so they are not checked");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    for (name, wanted) in settings(spec.cleanup) {
+        let Some((_, value)) = found.iter().find(|(found, _)| found == name) else { continue };
+        let good = match name {
+            "message.timestamp.type" | "cleanup.policy" => *value == wanted,
+            "max.message.bytes" => value.parse::<usize>().is_ok_and(|bytes| bytes >= MAX_MESSAGE),
+            // how long records stay, and how they are packed, is for whoever runs the brokers
+            _ => true,
+        };
+        if !good {
+            return Err(Error::Kafka {
+                bus: kafka.0.address.to_string(),
+                problem: format!("topic {full} has {name}={value} where {wanted} is needed"),
+                remedy: format!(
+                    "change it: kafka-configs --alter --entity-type topics --entity-name {full} --add-config {name}={wanted}"
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn delete(kafka: &Kafka, topic: &str) -> Result<()> {
+    let full = kafka.full(topic);
+    partitions(kafka, topic)?;
+    let admin = admin(kafka)?;
+    kafka.ask(&format!("deleting topic {full}"), || {
+        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+        match first(wait(admin.delete_topics(&[&full], &options))?) {
+            Err(KafkaError::AdminOp(Code::UnknownTopicOrPartition)) => Ok(()),
+            done => done,
+        }
+    })?;
+    lock(&kafka.0.partitions).remove(&full);
+    lock(&kafka.0.ids).remove(topic);
+    lock(&kafka.0.empty).retain(|(name, _), _| *name != full);
+    until(&format!("topic {full} is deleted, but still there"), || Ok(look_up(kafka, &full)?.is_none()))?;
+    // what groups have committed on it goes a little later than the topic
+    until(&format!("topic {full} is deleted, but offsets on it are still there"), || identity::is_gone(kafka, &full))
+}
+
+fn admin(kafka: &Kafka) -> Result<AdminClient<DefaultClientContext>> {
+    let config = kafka.0.properties.client(&kafka.0.address);
+    config.create().map_err(|e| super::context::creation(&e))
+}
+
+/// The result about the only topic of a request.
+fn first(results: Vec<rdkafka::admin::TopicResult>) -> Result<(), KafkaError> {
+    match results.into_iter().next() {
+        Some(Err((_, Code::TopicAlreadyExists))) | Some(Ok(_)) => Ok(()),
+        Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
+        None => Err(KafkaError::Canceled),
+    }
+}
+
+/// Waits for an answer that a thread of librdkafka brings.
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    let mut answer = pin!(answer);
+    loop {
+        if let Some(done) = answer.as_mut().now_or_never() {
+            return done;
+        }
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// Waits until a condition holds.
+fn until(complaint: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let started = Instant::now();
+    while !condition()? {
+        if started.elapsed() > AGREEING {
+            return Err(Error::Other(format!("{complaint} after {} s; see the broker's log", AGREEING.as_secs())));
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Why brokers do not answer: librdkafka says it in its error callback only, and never gives up by itself.
+
+use std::sync::Mutex;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::lock;
+use super::url::Address;
+use crate::Error;
+
+/// What the clients of one bus were told last.
+#[derive(Debug, Default)]
+pub(super) struct Causes(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<Cause>,
+    /// It was said that the brokers are away.
+    told: bool,
+}
+
+/// One cause.
+#[derive(Debug, Clone)]
+pub(super) struct Cause {
+    kind: Kind,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// User or password.
+    Login,
+    /// Certificates.
+    Tls,
+    /// One side speaks TLS, the other does not.
+    Protocol,
+    /// The name has no address.
+    Name,
+    /// No connection, or none that holds.
+    Away,
+}
+
+impl Causes {
+    /// Takes what an error callback says.
+    pub fn note(&self, error: &KafkaError, reason: &str) {
+        let Some(code) = code_of(error) else { return };
+        let protocol = is_protocol(reason);
+        let kind = match code {
+            Code::Authentication | Code::SaslAuthenticationFailed => Kind::Login,
+            _ if protocol => Kind::Protocol,
+            Code::SSL => Kind::Tls,
+            Code::Resolve => Kind::Name,
+            Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut => Kind::Away,
+            _ => return,
+        };
+        let mut state = lock(&self.0);
+        // "all brokers are down" says less than what was said before it
+        let vague = code == Code::AllBrokersDown || kind == Kind::Away;
+        if vague && state.last.as_ref().is_some_and(|last| last.kind != Kind::Away || code == Code::AllBrokersDown) {
+            return;
+        }
+        state.last = Some(Cause { kind, text: tidy(reason) });
+    }
+
+    /// Takes what stands in the log only: that a broker has broken off the first exchange.
+    pub fn note_log(&self, text: &str) {
+        if is_protocol(text) {
+            let text = text.rsplit_once("]: ").map_or(text, |(_, text)| text);
+            let text = text.split_once(": ").map_or(text, |(_, text)| text);
+            lock(&self.0).last = Some(Cause { kind: Kind::Protocol, text: tidy(text) });
+        }
+    }
+
+    /// The last cause, when waiting does not help. A broker that dies also breaks off exchanges: what worked once is not the
+    /// wrong protocol.
+    pub fn decisive(&self, worked: bool) -> Option<Cause> {
+        let decides = |kind| match kind {
+            Kind::Login | Kind::Tls => true,
+            Kind::Protocol => !worked,
+            Kind::Name | Kind::Away => false,
+        };
+        lock(&self.0).last.clone().filter(|cause| decides(cause.kind))
+    }
+
+    /// The last cause.
+    pub fn last(&self) -> Option<Cause> {
+        lock(&self.0).last.clone()
+    }
+
+    /// Says, once, that the brokers are away and that it is waited for them.
+    pub fn tell_away(&self, address: &Address) {
+        let mut state = lock(&self.0);
+        if !std::mem::replace(&mut state.told, true) {
+            let cause = state.last.as_ref().map_or("no answer", |cause| &cause.text).to_owned();
+            drop(state);
+            tracing::warn!(cause, "{address} does not answer; waiting for it");
+        }
+    }
+
+    /// A broker has answered.
+    pub fn tell_back(&self, address: &Address) {
+        let mut state = lock(&self.0);
+        state.last = None;
+        if std::mem::take(&mut state.told) {
+            drop(state);
+            tracing::info!("{address} answers again");
+        }
+    }
+}
+
+impl Cause {
+    /// The error that a person reads.
+    pub fn error(&self, address: &Address) -> Error {
+        let (problem, remedy) = match self.kind {
+            Kind::Login => (
+                "refuses the user or the password",
+                "check sasl.username, sasl.password and sasl.mechanisms in --bus-config",
+            ),
+            Kind::Tls => (
+                "has a certificate that is not trusted",
+                "name the authority that signed it as ssl.ca.location in --bus-config",
+            ),
+            Kind::Protocol => (
+                "breaks off the first exchange: one side speaks TLS or SASL and the other does not",
+                "check security.protocol in --bus-config (plaintext, ssl, sasl_plaintext, sasl_ssl) and the port",
+            ),
+            Kind::Name => ("cannot be found", "check the host name in --bus"),
+            Kind::Away => ("cannot be reached", "check that the broker runs, and host and port in --bus"),
+        };
+        Error::Kafka { bus: address.to_string(), problem: format!("{problem} ({})", self.text), remedy: remedy.into() }
+    }
+}
+
+/// The error when nobody answered and nothing was said.
+pub(super) fn silent(address: &Address) -> Error {
+    Error::Kafka {
+        bus: address.to_string(),
+        problem: "does not answer".into(),
+        remedy: "check that the broker runs, and host and port in --bus".into(),
+    }
+}
+
+/// What an operation failed with, for a person.
+pub(super) fn fault(address: &Address, what: &str, error: &KafkaError) -> Error {
+    let code = code_of(error);
+    let remedy = match code {
+        Some(Code::TopicAuthorizationFailed) => "let this user read, write, describe and create the bus's topics",
+        Some(Code::GroupAuthorizationFailed) => "let this user read and describe the bus's groups",
+        Some(Code::TransactionalIdAuthorizationFailed) => "let this user write and describe the transactional ids",
+        Some(Code::ClusterAuthorizationFailed) => "let this user create topics and write idempotently on the cluster",
+        Some(Code::InvalidReplicationFactor) => "start more brokers, or lower default.replication.factor on them",
+        Some(Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend) => "start the brokers that are down",
+        Some(Code::MessageSizeTooLarge) => "set max.message.bytes of the topic to 18874368 (18 MiB)",
+        Some(Code::KafkaStorageError) => "look at the broker's disk: it may be full",
+        _ => "see the broker's log",
+    };
+    let text = match code {
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed,
+        ) => "this user has no permission".to_owned(),
+        Some(code) => code.to_string(),
+        None => error.to_string(),
+    };
+    Error::Kafka { bus: address.to_string(), problem: format!("{what} failed: {}", tidy(&text)), remedy: remedy.into() }
+}
+
+/// librdkafka's code of an error, where it has one.
+pub(super) fn code_of(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
+}
+
+/// Errors that pass when the broker does its part again.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    use Code::*;
+    let code = match error {
+        KafkaError::Canceled => return true,
+        KafkaError::Transaction(e) if e.is_retriable() => return true,
+        error => code_of(error),
+    };
+    matches!(
+        code,
+        Some(
+            BrokerTransportFailure
+                | AllBrokersDown
+                | OperationTimedOut
+                | MessageTimedOut
+                | RequestTimedOut
+                | TimedOutQueue
+                | WaitingForCoordinator
+                | WaitCache
+                | Resolve
+                | Retry
+                | LeaderNotAvailable
+                | NotLeaderForPartition
+                | BrokerNotAvailable
+                | ReplicaNotAvailable
+                | NetworkException
+                | CoordinatorLoadInProgress
+                | CoordinatorNotAvailable
+                | NotCoordinator
+                | NotController
+                | NotEnoughReplicas
+                | NotEnoughReplicasAfterAppend
+                | RebalanceInProgress
+                | UnstableOffsetCommit
+                | ConcurrentTransactions
+                | KafkaStorageError
+                | UnknownPartition
+                | UnknownTopicId
+        )
+    )
+}
+
+/// What librdkafka says when one side speaks TLS or SASL and the other does not: mostly that the other one hangs up.
+fn is_protocol(text: &str) -> bool {
+    let hung_up = text.contains("Disconnected") || text.contains("Connection reset");
+    let early =
+        ["APIVERSION_QUERY", "SSL_HANDSHAKE", "UP"].iter().any(|state| text.contains(&format!("in state {state}")));
+    let signs = ["wrong version number", "packet length too long", "unexpected eof while reading"];
+    (hung_up && early) || signs.iter().any(|sign| text.contains(sign))
+}
+
+/// One line, without librdkafka's own bookkeeping.
+fn tidy(text: &str) -> String {
+    let text = text.split(": (after ").next().unwrap_or(text);
+    let text = text.split(" (after ").next().unwrap_or(text);
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = line.trim().trim_end_matches(['.', ':']).to_owned();
+    // "sasl_ssl://localhost:9093/bootstrap: SASL authentication error: …"
+    line.split_once("/bootstrap: ").map_or(line.clone(), |(_, rest)| rest.to_owned())
+}

@@ -1,0 +1,430 @@
+//! The thread of a member's consumer: the only one that polls it, so rebalances are decided here and nowhere else.
+//!
+//! A partition is taken when what is committed on it is stable: no transaction of its last owner is open any more. It is
+//! given up when the program has released it. Between the two it has one epoch. What is fetched waits in the stash; when that
+//! is full the thread stops polling for a moment, and when the program takes nothing for long, fetching is paused, so that
+//! the group goes on being served.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::{Context, Rebalance};
+use super::member::{Command, Failure, Member, next_epoch};
+use super::stash::{self, Own};
+use super::{admin, cause, identity, records};
+use crate::{Error, Event, Result};
+
+/// Longest wait for something from the broker: how long a command may lie.
+const POLL: Duration = Duration::from_millis(50);
+/// Bytes and records that wait for the program at most, one record aside.
+pub(super) const FULL_BYTES: usize = 8 << 20;
+const FULL_RECORDS: usize = 20_000;
+/// When the program has taken nothing for this long, fetching is paused.
+const SLOW: Duration = Duration::from_secs(2);
+/// How long partitions that were taken wait until they are fetched, all together.
+const STARTING: Duration = Duration::from_millis(50);
+/// For this long the first batches wait for all of them.
+const SETTLING: Duration = Duration::from_millis(150);
+/// How long one question about committed offsets may take.
+const STABLE: Duration = Duration::from_millis(500);
+/// How often it is looked whether topics are still the same.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// Subscribes, and starts the thread.
+pub(super) fn start(member: Arc<Member>, topics: Vec<String>) -> Result<JoinHandle<()>> {
+    let run = move || Consuming::new(&member, topics).run();
+    let thread = std::thread::Builder::new().name("consumer".into()).spawn(run);
+    thread.map_err(|e| Error::Other(format!("no thread for the consumer: {e}; raise the limit of processes")))
+}
+
+/// The thread's own state.
+struct Consuming<'m> {
+    member: &'m Member,
+    topics: Vec<String>,
+    /// Partitions to take, when what is committed is stable.
+    taking: Vec<(String, u32)>,
+    /// Partitions that the program has been asked to release.
+    giving: Vec<Giving>,
+    /// Partitions that were taken last, and when: librdkafka begins to fetch them one after the other, and the first would fill
+    /// the stash, so they are let go together.
+    starting: Option<(Instant, Vec<(String, u32)>)>,
+    /// Fetching is paused because the program is slow.
+    held: bool,
+    watched: Instant,
+    missing: Option<Instant>,
+}
+
+struct Giving {
+    partitions: TopicPartitionList,
+    /// Take them again afterwards.
+    back: bool,
+}
+
+impl<'m> Consuming<'m> {
+    fn new(member: &'m Member, topics: Vec<String>) -> Consuming<'m> {
+        let (taking, giving) = (Vec::new(), Vec::new());
+        Consuming {
+            member,
+            topics,
+            taking,
+            giving,
+            starting: None,
+            held: false,
+            watched: Instant::now(),
+            missing: None,
+        }
+    }
+
+    fn run(mut self) {
+        let Some(consumer) = self.member.consumer() else { return };
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        if let Err(error) = consumer.subscribe(&topics) {
+            self.member.fail(Failure::Other(format!("cannot subscribe: {error}")));
+        }
+        while !self.member.state().closed {
+            if let Err(error) = self.turn(&consumer) {
+                let failure = Failure::Other(error.to_string());
+                self.member.fail(failure);
+            }
+        }
+        // partitions are given up as soon as closing asks for it
+        consumer.context().close();
+        drop(self.member.take_consumer());
+        drop(consumer);
+    }
+
+    fn turn(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        self.commands(consumer)?;
+        self.lose(consumer);
+        self.give(consumer)?;
+        self.take(consumer)?;
+        self.start_fetching(consumer)?;
+        self.watch()?;
+        if self.is_full(consumer)? {
+            return Ok(());
+        }
+        match consumer.poll(POLL) {
+            None => {}
+            Some(Ok(message)) => self.deliver(&message)?,
+            Some(Err(error)) => self.trouble(consumer, &error)?,
+        }
+        self.rebalance(consumer)
+    }
+
+    /// Does what the reader has asked for.
+    fn commands(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        let commands = std::mem::take(&mut self.member.state().commands);
+        for command in commands {
+            let (Command::Pause(topic, partition)
+            | Command::Resume(topic, partition)
+            | Command::Seek(topic, partition, _)
+            | Command::Revoke(topic, partition)) = &command;
+            let list = self.list(&[(topic.clone(), *partition)])?;
+            let done = match &command {
+                Command::Pause(..) => consumer.pause(&list),
+                Command::Resume(..) if self.held => Ok(()),
+                Command::Resume(..) => consumer.resume(&list),
+                Command::Seek(_, _, offset) => {
+                    let full = self.member.kafka.full(topic);
+                    let done = consumer.seek(
+                        &full,
+                        admin::number(*partition)?,
+                        Offset::Offset(*offset),
+                        Duration::from_secs(10),
+                    );
+                    if let Some(own) = self.member.state().owned.iter_mut().find(|own| own.is(topic, *partition)) {
+                        own.seeking = false;
+                    }
+                    done
+                }
+                Command::Revoke(..) => {
+                    self.ask_back(list, true);
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                tracing::debug!(%error, topic, partition, "a partition could not be paused, resumed or sought");
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the group has decided in the last poll.
+    fn rebalance(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        for rebalance in consumer.context().take_rebalances() {
+            match rebalance {
+                Rebalance::Assign(list) if list.count() == 0 => {
+                    consumer.incremental_assign(&list).map_err(|e| self.fault("taking partitions", &e))?;
+                }
+                Rebalance::Assign(list) => self.taking.extend(self.places(&list)),
+                Rebalance::Revoke(list) => {
+                    let places = self.places(&list);
+                    self.taking.retain(|place| !places.contains(place));
+                    match consumer.assignment_lost() {
+                        true => self.give_up(list),
+                        false => self.ask_back(list, false),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the program to release partitions; it gets nothing more of them.
+    fn ask_back(&mut self, partitions: TopicPartitionList, back: bool) {
+        let places = self.places(&partitions);
+        let mut state = self.member.state();
+        let mut revoking = Vec::new();
+        for own in state.owned.iter_mut().filter(|own| places.iter().any(|(t, p)| own.is(t, *p))) {
+            own.revoking = true;
+            own.clear();
+            revoking.push(own.assignment());
+        }
+        if !revoking.is_empty() {
+            state.events.push_back(Event::Revoking(revoking));
+        }
+        drop(state);
+        self.member.changed.notify_all();
+        self.giving.push(Giving { partitions, back });
+    }
+
+    /// Partitions that are gone already: the program hears of it, and nothing is waited for.
+    fn give_up(&mut self, partitions: TopicPartitionList) {
+        let places = self.places(&partitions);
+        let mut state = self.member.state();
+        let lost = state.owned.extract_if(.., |own| places.iter().any(|(t, p)| own.is(t, *p)));
+        let lost: Vec<_> = lost.map(|own| own.assignment()).collect();
+        if !lost.is_empty() {
+            state.events.push_back(Event::Lost(lost));
+        }
+        drop(state);
+        self.member.changed.notify_all();
+        self.giving.push(Giving { partitions, back: false });
+    }
+
+    /// When the group has thrown this member out, everything is gone, also what the program was about to release.
+    fn lose(&mut self, consumer: &BaseConsumer<Context>) {
+        if self.member.state().owned.is_empty() || !consumer.assignment_lost() {
+            return;
+        }
+        self.taking.clear();
+        let mut state = self.member.state();
+        let lost = state.owned.drain(..).map(|own| own.assignment()).collect();
+        state.events.push_back(Event::Lost(lost));
+        drop(state);
+        self.member.changed.notify_all();
+    }
+
+    /// Gives up what the program has released.
+    fn give(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        let mut at = 0;
+        while at < self.giving.len() {
+            let places = self.places(&self.giving[at].partitions);
+            if self.member.state().owned.iter().any(|own| places.iter().any(|(t, p)| own.is(t, *p))) {
+                at += 1;
+                continue;
+            }
+            let Giving { partitions, back } = self.giving.remove(at);
+            if let Err(error) = consumer.incremental_unassign(&partitions) {
+                // they may be gone already, with the membership
+                tracing::debug!(%error, "partitions could not be given up");
+            }
+            if back {
+                self.taking.extend(places);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes partitions over, once their last owner's transaction is committed or aborted.
+    fn take(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        if self.taking.is_empty() || !self.giving.is_empty() {
+            return Ok(());
+        }
+        let wanted = self.list(&self.taking)?;
+        let found = match consumer.committed_offsets(wanted, STABLE) {
+            Ok(found) => found,
+            Err(error) => return self.not_yet(&error),
+        };
+        if let Some(error) = found.elements().iter().find_map(|element| element.error().err()) {
+            return self.not_yet(&error);
+        }
+        let mut list = TopicPartitionList::new();
+        let mut assigned = Vec::new();
+        for element in found.elements() {
+            let Some((topic, partition)) = self.place(element.topic(), element.partition()) else { continue };
+            let committed = element.offset().to_raw().filter(|offset| *offset >= 0);
+            // a beginning that has moved on is found by auto.offset.reset
+            let offset = Offset::Offset(committed.unwrap_or(0));
+            let added = list.add_partition_offset(element.topic(), element.partition(), offset);
+            added.map_err(|e| self.fault("taking partitions", &e))?;
+            assigned.push(Own::new(&topic, partition, next_epoch(), committed));
+        }
+        self.taking.clear();
+        let event = Event::Assigned(assigned.iter().map(Own::assignment).collect());
+        {
+            let mut state = self.member.state();
+            state.owned.retain(|own| !assigned.iter().any(|new| new.is(&own.topic, own.partition)));
+            state.owned.extend(assigned);
+            state.events.push_back(event);
+            state.taken = Instant::now();
+            state.settled = state.taken + SETTLING;
+        }
+        self.member.changed.notify_all();
+        consumer.incremental_assign(&list).map_err(|e| self.fault("taking partitions", &e))?;
+        consumer.pause(&list).map_err(|e| self.fault("pausing", &e))?;
+        let mut all = self.starting.take().map(|(_, all)| all).unwrap_or_default();
+        all.extend(self.places(&list));
+        self.starting = Some((Instant::now(), all));
+        Ok(())
+    }
+
+    /// Lets fetching begin, of all partitions that were taken last.
+    fn start_fetching(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        if self.held || self.starting.as_ref().is_none_or(|(since, _)| since.elapsed() < STARTING) {
+            return Ok(());
+        }
+        let all = self.starting.take().map(|(_, all)| all).unwrap_or_default();
+        let read: Vec<_> = {
+            let state = self.member.state();
+            let is_read =
+                |(topic, partition): &(String, u32)| state.owned.iter().any(|o| o.is(topic, *partition) && o.is_read());
+            all.into_iter().filter(is_read).collect()
+        };
+        if read.is_empty() {
+            return Ok(());
+        }
+        consumer.resume(&self.list(&read)?).map_err(|e| self.fault("resuming", &e))
+    }
+
+    /// What is committed cannot be told yet.
+    fn not_yet(&self, error: &KafkaError) -> Result<()> {
+        tracing::debug!(%error, "the group's offsets are not stable yet");
+        if cause::is_passing(error) { Ok(()) } else { Err(self.fault("asking for the group's offsets", error)) }
+    }
+
+    /// Whether nothing is to be polled now. Waits a little for the program to take something.
+    fn is_full(&mut self, consumer: &BaseConsumer<Context>) -> Result<bool> {
+        let state = self.member.state();
+        let (records, bytes) = stash::size(&state.owned);
+        let full = bytes >= FULL_BYTES || records >= FULL_RECORDS;
+        if self.held && !full {
+            let read = state.owned.iter().filter(|own| !own.paused).map(|own| (own.topic.clone(), own.partition));
+            let read: Vec<_> = read.collect();
+            drop(state);
+            self.starting = None;
+            self.held = false;
+            consumer.resume(&self.list(&read)?).map_err(|e| self.fault("resuming", &e))?;
+            return Ok(false);
+        }
+        if !full || self.held {
+            return Ok(false);
+        }
+        if state.taken.elapsed() > SLOW {
+            let all: Vec<_> = state.owned.iter().map(|own| (own.topic.clone(), own.partition)).collect();
+            drop(state);
+            self.held = true;
+            consumer.pause(&self.list(&all)?).map_err(|e| self.fault("pausing", &e))?;
+            return Ok(false);
+        }
+        let waited = self.member.changed.wait_timeout(state, POLL);
+        drop(waited);
+        Ok(true)
+    }
+
+    /// One record into the stash.
+    fn deliver(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) -> Result<()> {
+        let Some((topic, partition)) = self.place(message.topic(), message.partition()) else { return Ok(()) };
+        let mut state = self.member.state();
+        let Some(own) = state.owned.iter_mut().find(|own| own.is(&topic, partition)) else { return Ok(()) };
+        if own.revoking || own.seeking {
+            return Ok(());
+        }
+        if message.offset() < own.position {
+            drop(state);
+            return self.stepped_back(&topic, partition, message.offset());
+        }
+        own.push(records::delivered(message, &topic, own.epoch));
+        if state.since.is_none() {
+            state.since = Some(Instant::now());
+            drop(state);
+            self.member.changed.notify_all();
+        }
+        self.missing = None;
+        Ok(())
+    }
+
+    /// Offsets ascend for ever, unless it is another topic.
+    fn stepped_back(&self, topic: &str, partition: u32, offset: i64) -> Result<()> {
+        identity::check(&self.member.kafka)?;
+        Err(Error::Other(format!(
+            "offset {offset} of {topic}-{partition} came after later ones: the broker has lost records; start the program again"
+        )))
+    }
+
+    /// Looks now and then whether the topics are still those that the program began with.
+    fn watch(&mut self) -> Result<()> {
+        if self.watched.elapsed() < WATCH {
+            return Ok(());
+        }
+        self.watched = Instant::now();
+        identity::check(&self.member.kafka)
+    }
+
+    fn trouble(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Result<()> {
+        let kafka = &self.member.kafka.0;
+        let fatal = consumer.client().fatal_error().map(|(code, _)| code);
+        let code = fatal.or_else(|| cause::code_of(error));
+        match code {
+            Some(Code::FencedInstanceId) => self.member.fail(Failure::Twin),
+            Some(
+                Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed,
+            ) => {
+                return Err(self.fault(&format!("reading for group {}", self.member.group), error));
+            }
+            Some(
+                Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicId,
+            ) => {
+                let since = *self.missing.get_or_insert_with(Instant::now);
+                if since.elapsed() > WATCH {
+                    self.watched = Instant::now();
+                    return identity::check(&self.member.kafka);
+                }
+            }
+            Some(Code::AllBrokersDown) => kafka.causes.tell_away(&kafka.address),
+            _ if fatal.is_some() => return Err(self.fault("reading", error)),
+            _ => tracing::debug!(%error, "the consumer is told"),
+        }
+        if let Some(cause) = kafka.causes.decisive(true) {
+            return Err(cause.error(&kafka.address));
+        }
+        Ok(())
+    }
+
+    fn fault(&self, what: &str, error: &KafkaError) -> Error {
+        cause::fault(&self.member.kafka.0.address, what, error)
+    }
+
+    fn list(&self, places: &[(String, u32)]) -> Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in places {
+            list.add_partition(&self.member.kafka.full(topic), admin::number(*partition)?);
+        }
+        Ok(list)
+    }
+
+    fn places(&self, list: &TopicPartitionList) -> Vec<(String, u32)> {
+        list.elements().iter().filter_map(|element| self.place(element.topic(), element.partition())).collect()
+    }
+
+    fn place(&self, full: &str, partition: i32) -> Option<(String, u32)> {
+        let topic = full.strip_prefix(self.member.kafka.0.address.prefix.as_str())?;
+        Some((topic.to_owned(), u32::try_from(partition).ok()?))
+    }
+}
