@@ -17,7 +17,8 @@ fn miners_agree_with_reference_tools_on_real_pages() {
         eprintln!("not run: {NAME}: {reason}");
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
     };
-    let fetches: Vec<Fetch> = FOLDERS.iter().flat_map(|folder| pages(Path::new(folder))).collect();
+    let fetches: Vec<Fetch> =
+        FOLDERS.iter().flat_map(|folder| pages(Path::new(folder)).into_iter().take(250)).collect();
     if fetches.len() < 300 {
         return missing("needs the Debian packages sqlite3-doc and nodejs-doc".into());
     }
