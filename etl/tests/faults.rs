@@ -21,9 +21,9 @@ use support::*;
 #[test]
 fn connections_that_are_cut_stalled_and_late_change_nothing() {
     let Some(server) = server("connections_that_are_cut_stalled_and_late_change_nothing") else { return };
-    let world = yesterday(150);
+    let world = yesterday(90);
     let (mut cuts, mut stalls) = (0, 0);
-    for seed in 1..=3 {
+    for seed in 1..=2 {
         let proxy = Proxy::new(server.port, seed);
         let url = format!("mongodb://127.0.0.1:{}/night", proxy.port);
         let (code, report) = upload(&world, &url, &["--timeout", "5s", "--retry-for", "5m", "--force"]);

@@ -55,6 +55,9 @@ impl Proxy {
     }
 }
 
+/// So many faults of a proxy, then it behaves: a test must end.
+const FAULTS: u64 = 8;
+
 /// Passes bytes on in small pieces. Of five hundred pieces five are cut in the middle, one is held back for ever,
 /// fifty are late.
 fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
@@ -64,7 +67,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
             Ok(0) | Err(_) => break,
             Ok(n) => n,
         };
-        match shared.random() % 500 {
+        let done = shared.cuts.load(Ordering::Relaxed) + shared.stalls.load(Ordering::Relaxed);
+        match if done < FAULTS { shared.random() % 500 } else { 499 } {
             0..=4 => {
                 shared.cuts.fetch_add(1, Ordering::Relaxed);
                 let _ = to.write_all(&buffer[..n / 2]);
