@@ -36,6 +36,7 @@ pub enum Event {
 }
 
 /// Reads for one member of a group. Made by [`Bus::join`](crate::Bus::join) together with its writer.
+#[allow(clippy::large_enum_variant, reason = "a program has one or two")]
 pub enum Reader {
     /// Of the embedded log.
     Embedded(embedded::Reader),

@@ -3,6 +3,7 @@
 use crate::{Batch, PublishError, Receipt, embedded, kafka};
 
 /// Writes for one member of a group. Made by [`Bus::join`](crate::Bus::join); may live on a thread of its own.
+#[allow(clippy::large_enum_variant, reason = "a program has one or two")]
 pub enum Writer {
     /// Of the embedded log.
     Embedded(embedded::Writer),

@@ -17,6 +17,8 @@ use crate::{Cleanup, Error, Result, TopicSpec};
 
 /// How long brokers may take to agree on a topic.
 const AGREEING: Duration = Duration::from_secs(30);
+/// How long it is waited for brokers that are too few for a topic.
+const COMING: Duration = Duration::from_secs(10);
 /// A tombstone stays for a day.
 const TOMBSTONE_MS: i64 = 24 * 3600 * 1000;
 /// A batch of one largest record, with what Kafka puts around it.
@@ -101,9 +103,16 @@ fn create(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
     let new = NewTopic::new(&full, number(spec.partitions)?, TopicReplication::Fixed(-1));
     let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
     let admin = admin(kafka)?;
+    let started = Instant::now();
     let made = kafka.ask(&format!("creating topic {full}"), || {
         let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-        first(wait(admin.create_topics([&new], &options))?)
+        match first(wait(admin.create_topics([&new], &options))?) {
+            // brokers that have only just come back do not count yet
+            Err(KafkaError::AdminOp(Code::InvalidReplicationFactor)) if started.elapsed() < COMING => {
+                Err(KafkaError::Canceled)
+            }
+            done => done,
+        }
     });
     match made {
         Ok(()) => {}

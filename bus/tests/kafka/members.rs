@@ -224,12 +224,15 @@ impl Mover {
                     Event::Assigned(new) => owned.extend(new),
                     Event::Records(records) => {
                         // one at a time, so that there is something left for the other
-                        for some in records.chunks(1) {
-                            match writer.publish(&transferred(&owned, some)) {
-                                Ok(_) => {}
+                        let mut left = records.iter();
+                        let mut next = left.next();
+                        while let Some(record) = next {
+                            match writer.publish(&transferred(&owned, std::slice::from_ref(record))) {
+                                Ok(_) => next = left.next(),
+                                // the same again
+                                Err(PublishError::Aborted(_)) => std::thread::park_timeout(Duration::from_millis(20)),
+                                Err(PublishError::Lost(_)) => break,
                                 Err(PublishError::Fenced(who)) => return Err(who),
-                                // what is read again after an abort comes to the twin
-                                Err(PublishError::Aborted(_) | PublishError::Lost(_)) => break,
                                 Err(PublishError::Bus(e)) => return busy(e),
                                 Err(e) => panic!("{e}"),
                             }

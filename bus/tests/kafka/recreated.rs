@@ -42,20 +42,21 @@ fn a_topic_with_settings_that_lose_the_day_of_a_record_is_refused() {
 }
 
 #[test]
-fn records_are_packed_by_zstd_and_lie_where_other_clients_look_for_them() {
+fn other_clients_find_the_partition_of_a_host_by_themselves() {
     let ground = OnKafka::fresh();
     let bus = ground.open();
     let spec = bus::topic::artefacts();
     bus.ensure(std::slice::from_ref(&spec)).unwrap();
-    if !need_tool_by("kcat", "-V", "records_are_packed_by_zstd_and_lie_where_other_clients_look_for_them") {
+    if !need_tool_by("kcat", "-V", "other_clients_find_the_partition_of_a_host_by_themselves") {
         return;
     }
-    let (hosts, prefix) = ground.url().strip_prefix("kafka://").map(|u| u.split_once('/').map(own)).flatten().unwrap();
+    let url = ground.url();
+    let (hosts, prefix) = url.strip_prefix("kafka://").and_then(|url| url.split_once('/')).unwrap();
     let name = format!("{prefix}artefacts");
     // kcat, built on the same library as many clients, chooses the partition of a host by itself
     let line = "example.org:hello";
     let mut kcat = std::process::Command::new("kcat")
-        .args(["-P", "-b", &hosts, "-t", &name, "-K:", "-X", "topic.partitioner=murmur2_random"])
+        .args(["-P", "-b", hosts, "-t", &name, "-K:", "-X", "topic.partitioner=murmur2_random"])
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -65,8 +66,4 @@ fn records_are_packed_by_zstd_and_lie_where_other_clients_look_for_them() {
     let found = all(&bus, "artefacts", partition);
     assert_eq!(found.len(), 1, "it is on partition {partition}");
     assert_eq!(found[0].record.value.as_deref(), Some(&b"hello"[..]));
-}
-
-fn own((a, b): (&str, &str)) -> (String, String) {
-    (a.into(), b.into())
 }
