@@ -226,10 +226,6 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=500
         voters = voters.join(","),
         data = folder.join(DATA).join(node.id.to_string()).display(),
     );
-    if copies == 1 {
-        // a machine that is busy with tests shall not lose its only broker
-        text += "broker.session.timeout.ms=60000\n";
-    }
     if kind == Kind::KafkaSasl {
         let (store, password) = (folder.join("server.p12").display().to_string(), certificates::STORE_PASSWORD);
         text += &format!(
