@@ -179,7 +179,6 @@ fn follow(reader: &mut Reader, done: &AtomicBool) {
 
 /// Rate of publishing while others read, each on a thread and a bus handle of its own.
 fn beside(bus: &Bus, batch: &Batch, readers: usize, read: impl Fn(&Bus, String, &AtomicBool) + Sync) -> f64 {
-    let Bus::Embedded(_) = bus;
     let done = AtomicBool::new(false);
     let (_reader, mut writer, owned) = member(bus, "writer");
     let covers = owned.iter().map(|a| cover(a, 0)).collect();
