@@ -177,7 +177,7 @@ mod tests {
         for (text, line, word) in [
             ("a line", 1, "no `=`"),
             ("\nno.such.property=1", 2, "No such configuration property"),
-            ("linger.ms=soon", 1, "linger.ms"),
+            ("linger.ms=soon", 1, "Invalid value"),
             ("linger.ms=1\nisolation.level=read_uncommitted", 2, "set by the program"),
             ("bootstrap.servers=elsewhere:9092", 1, "set by the program"),
         ] {

@@ -51,9 +51,7 @@ fn a_bus_of_another_version_is_refused() {
 
 #[test]
 fn urls_that_are_no_bus_are_refused() {
-    for (url, reason) in
-        [("", "empty"), ("http://localhost/", "path"), ("Kafka://a:1", "path"), ("kafka://a:1", "Kafka")]
-    {
+    for (url, reason) in [("", "empty"), ("http://localhost/", "path"), ("Kafka://a:1", "path")] {
         let text = Bus::open(url, &Options::default()).err().unwrap().to_string();
         assert!(text.contains(reason) && text.contains(url), "{text}");
     }
