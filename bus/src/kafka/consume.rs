@@ -5,6 +5,8 @@
 //! is full the thread stops polling for a moment, and when the program takes nothing for long, fetching is paused, so that
 //! the group goes on being served.
 
+// long: one thread's loop; what its callbacks and its commands do belongs together
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,12 +25,7 @@ use crate::{Error, Event, Result};
 /// Longest wait for something from the broker: how long a command may lie.
 const POLL: Duration = Duration::from_millis(50);
 /// Bytes and records that wait for the program at most, one record aside.
-const FULL_BYTES: usize = 8 << 20;
-/// The same while partitions that were taken begin to be read: a backlog comes out of librdkafka's queue in one piece, and what
-/// another partition has lies behind it.
-pub(super) const FULL_AT_FIRST: usize = 48 << 20;
-/// How long that is.
-const AT_FIRST: Duration = Duration::from_secs(1);
+pub(super) const FULL_BYTES: usize = 8 << 20;
 const FULL_RECORDS: usize = 20_000;
 /// When the program has taken nothing for this long, fetching is paused.
 const SLOW: Duration = Duration::from_secs(2);
@@ -318,8 +315,7 @@ impl<'m> Consuming<'m> {
     fn is_full(&mut self, consumer: &BaseConsumer<Context>) -> Result<bool> {
         let state = self.member.state();
         let (records, bytes) = stash::size(&state.owned);
-        let bound = if state.settled + AT_FIRST > Instant::now() { FULL_AT_FIRST } else { FULL_BYTES };
-        let full = bytes >= bound || records >= FULL_RECORDS;
+        let full = bytes >= FULL_BYTES || records >= FULL_RECORDS;
         if self.held && !full {
             let read = state.owned.iter().filter(|own| !own.paused).map(|own| (own.topic.clone(), own.partition));
             let read: Vec<_> = read.collect();

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::consume::FULL_AT_FIRST;
+use super::consume::FULL_BYTES;
 use super::member::{Command, Member, State};
 use super::stash;
 use crate::{Assignment, Error, Event, Result};
@@ -44,8 +44,8 @@ impl Reader {
             if records > 0 {
                 let ripe = state.since.map_or(now, |since| since + LINGER).max(state.settled);
                 let settled = state.settled <= now;
-                let small = (!settled || records < ENOUGH_RECORDS)
-                    && bytes < if settled { ENOUGH_BYTES } else { FULL_AT_FIRST };
+                let small =
+                    (!settled || records < ENOUGH_RECORDS) && bytes < if settled { ENOUGH_BYTES } else { FULL_BYTES };
                 if !small || ripe <= now || (wait.is_zero() && settled) {
                     return Ok(self.take(state));
                 }
