@@ -92,6 +92,8 @@ pub(super) fn be_patient(connection: &mut Connection, time: Duration) -> rusqlit
 
 /// False when the file is new and empty; an error when it is somebody else's.
 fn is_ours(connection: &Connection, path: &Path) -> Result<bool> {
+    // All is read at one moment: another process may be making the log just now.
+    let _one_moment = connection.unchecked_transaction().map_err(fault(connection))?;
     let number = |sql| connection.query_row(sql, [], |r| r.get::<_, i32>(0)).map_err(fault(connection));
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     match (application, version) {
