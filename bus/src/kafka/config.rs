@@ -96,7 +96,8 @@ impl Properties {
         // bounded memory: what is prefetched, and what one answer holds (one larger record passes all the same)
         config.set("queued.max.messages.kbytes", "8192");
         config.set("fetch.max.bytes", "8388608");
-        config.set("fetch.message.max.bytes", "1048576");
+        // less, and the broker would wait half a second whenever a larger batch is not the first that was asked for
+        config.set("fetch.message.max.bytes", "8388608");
         config.set("fetch.queue.backoff.ms", "20");
         config.set("fetch.error.backoff.ms", "100");
         let mut all = self.client(address);
@@ -115,6 +116,8 @@ impl Properties {
         config.set("group.id", group);
         config.set("group.instance.id", instance);
         config.set("partition.assignment.strategy", "cooperative-sticky");
+        // each partition has a queue of its own
+        self.unless_given(&mut config, "queued.max.messages.kbytes", "1024");
         // heartbeats come from a thread of their own, and a partition that moves costs a catch-up, no more
         self.unless_given(&mut config, "session.timeout.ms", "10000");
         self.unless_given(&mut config, "heartbeat.interval.ms", "1000");

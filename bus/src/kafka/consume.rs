@@ -1,11 +1,9 @@
 //! The thread of a member's consumer: the only one that polls it, so rebalances are decided here and nowhere else.
 //!
 //! A partition is taken when what is committed on it is stable: no transaction of its last owner is open any more. It is
-//! given up when the program has released it. Between the two it has one epoch. What is fetched waits in the stash; when that
-//! is full the thread stops polling for a moment, and when the program takes nothing for long, fetching is paused, so that
-//! the group goes on being served.
-
-// long: one thread's loop; what its callbacks and its commands do belongs together
+//! given up when the program has released it. Between the two it has one epoch. What librdkafka has fetched waits in a queue of
+//! each partition, so that a long backlog of one hides no other, and is moved to the stash in turns. When that is full, the
+//! queues fill up and fetching stops; the group is served all the same.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,6 +15,7 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::{Context, Rebalance};
+use super::fetched::Fetched;
 use super::member::{Command, Failure, Member, next_epoch};
 use super::stash::{self, Own};
 use super::{admin, cause, identity, records};
@@ -25,14 +24,8 @@ use crate::{Error, Event, Result};
 /// Longest wait for something from the broker: how long a command may lie.
 const POLL: Duration = Duration::from_millis(50);
 /// Bytes and records that wait for the program at most, one record aside.
-pub(super) const FULL_BYTES: usize = 8 << 20;
+const FULL_BYTES: usize = 8 << 20;
 const FULL_RECORDS: usize = 20_000;
-/// When the program has taken nothing for this long, fetching is paused.
-const SLOW: Duration = Duration::from_secs(2);
-/// How long partitions that were taken wait until they are fetched, all together.
-const STARTING: Duration = Duration::from_millis(50);
-/// For this long the first batches wait for all of them.
-const SETTLING: Duration = Duration::from_millis(150);
 /// How long one question about committed offsets may take.
 const STABLE: Duration = Duration::from_millis(500);
 /// How often it is looked whether topics are still the same.
@@ -40,24 +33,20 @@ const WATCH: Duration = Duration::from_secs(5);
 
 /// Subscribes, and starts the thread.
 pub(super) fn start(member: Arc<Member>, topics: Vec<String>) -> Result<JoinHandle<()>> {
-    let run = move || Consuming::new(&member, topics).run();
+    let run = move || Consuming::new(member, topics).run();
     let thread = std::thread::Builder::new().name("consumer".into()).spawn(run);
     thread.map_err(|e| Error::Other(format!("no thread for the consumer: {e}; raise the limit of processes")))
 }
 
 /// The thread's own state.
-struct Consuming<'m> {
-    member: &'m Member,
+struct Consuming {
+    member: Arc<Member>,
     topics: Vec<String>,
     /// Partitions to take, when what is committed is stable.
     taking: Vec<(String, u32)>,
     /// Partitions that the program has been asked to release.
     giving: Vec<Giving>,
-    /// Partitions that were taken last, and when: librdkafka begins to fetch them one after the other, and the first would fill
-    /// the stash, so they are let go together.
-    starting: Option<(Instant, Vec<(String, u32)>)>,
-    /// Fetching is paused because the program is slow.
-    held: bool,
+    fetched: Fetched,
     watched: Instant,
     missing: Option<Instant>,
 }
@@ -68,19 +57,10 @@ struct Giving {
     back: bool,
 }
 
-impl<'m> Consuming<'m> {
-    fn new(member: &'m Member, topics: Vec<String>) -> Consuming<'m> {
+impl Consuming {
+    fn new(member: Arc<Member>, topics: Vec<String>) -> Consuming {
         let (taking, giving) = (Vec::new(), Vec::new());
-        Consuming {
-            member,
-            topics,
-            taking,
-            giving,
-            starting: None,
-            held: false,
-            watched: Instant::now(),
-            missing: None,
-        }
+        Consuming { member, topics, taking, giving, fetched: Fetched::new(), watched: Instant::now(), missing: None }
     }
 
     fn run(mut self) {
@@ -95,28 +75,46 @@ impl<'m> Consuming<'m> {
                 self.member.fail(failure);
             }
         }
+        self.fetched.clear();
         // partitions are given up as soon as closing asks for it
         consumer.context().close();
         drop(self.member.take_consumer());
         drop(consumer);
     }
 
-    fn turn(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+    fn turn(&mut self, consumer: &Arc<BaseConsumer<Context>>) -> Result<()> {
         self.commands(consumer)?;
         self.lose(consumer);
         self.give(consumer)?;
         self.take(consumer)?;
-        self.start_fetching(consumer)?;
         self.watch()?;
-        if self.is_full(consumer)? {
-            return Ok(());
-        }
-        match consumer.poll(POLL) {
+        // callbacks and errors; records have queues of their own
+        match consumer.poll(Duration::ZERO) {
             None => {}
             Some(Ok(message)) => self.deliver(&message)?,
             Some(Err(error)) => self.trouble(consumer, &error)?,
         }
-        self.rebalance(consumer)
+        self.rebalance(consumer)?;
+        self.move_fetched(consumer)
+    }
+
+    /// Moves fetched records to the stash; waits a little when there are none, or no room.
+    fn move_fetched(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+        let mut fetched = std::mem::replace(&mut self.fetched, Fetched::new());
+        let member = self.member.clone();
+        let moved = fetched.take(
+            || !is_full(&member),
+            |next| match next {
+                Ok(message) => self.deliver(&message),
+                Err(error) => self.trouble(consumer, &error),
+            },
+        );
+        self.fetched = fetched;
+        let state = self.member.state();
+        if !moved? && state.commands.is_empty() && !state.closed && !self.fetched.has_something() {
+            drop(self.member.changed.wait_timeout(state, POLL));
+        }
+        Ok(())
     }
 
     /// Does what the reader has asked for.
@@ -130,7 +128,6 @@ impl<'m> Consuming<'m> {
             let list = self.list(&[(topic.clone(), *partition)])?;
             let done = match &command {
                 Command::Pause(..) => consumer.pause(&list),
-                Command::Resume(..) if self.held => Ok(()),
                 Command::Resume(..) => consumer.resume(&list),
                 Command::Seek(_, _, offset) => {
                     let full = self.member.kafka.full(topic);
@@ -216,6 +213,7 @@ impl<'m> Consuming<'m> {
             return;
         }
         self.taking.clear();
+        self.fetched.clear();
         let mut state = self.member.state();
         let lost = state.owned.drain(..).map(|own| own.assignment()).collect();
         state.events.push_back(Event::Lost(lost));
@@ -233,6 +231,7 @@ impl<'m> Consuming<'m> {
                 continue;
             }
             let Giving { partitions, back } = self.giving.remove(at);
+            places.iter().for_each(|(topic, partition)| self.fetched.remove(topic, *partition));
             if let Err(error) = consumer.incremental_unassign(&partitions) {
                 // they may be gone already, with the membership
                 tracing::debug!(%error, "partitions could not be given up");
@@ -245,7 +244,7 @@ impl<'m> Consuming<'m> {
     }
 
     /// Takes partitions over, once their last owner's transaction is committed or aborted.
-    fn take(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
+    fn take(&mut self, consumer: &Arc<BaseConsumer<Context>>) -> Result<()> {
         if self.taking.is_empty() || !self.giving.is_empty() {
             return Ok(());
         }
@@ -275,69 +274,19 @@ impl<'m> Consuming<'m> {
             state.owned.retain(|own| !assigned.iter().any(|new| new.is(&own.topic, own.partition)));
             state.owned.extend(assigned);
             state.events.push_back(event);
-            state.taken = Instant::now();
-            state.settled = state.taken + SETTLING;
         }
         self.member.changed.notify_all();
+        for (topic, partition) in self.places(&list) {
+            self.fetched.add(&self.member, consumer, &topic, partition)?;
+        }
         consumer.incremental_assign(&list).map_err(|e| self.fault("taking partitions", &e))?;
-        consumer.pause(&list).map_err(|e| self.fault("pausing", &e))?;
-        let mut all = self.starting.take().map(|(_, all)| all).unwrap_or_default();
-        all.extend(self.places(&list));
-        self.starting = Some((Instant::now(), all));
         Ok(())
-    }
-
-    /// Lets fetching begin, of all partitions that were taken last.
-    fn start_fetching(&mut self, consumer: &BaseConsumer<Context>) -> Result<()> {
-        if self.held || self.starting.as_ref().is_none_or(|(since, _)| since.elapsed() < STARTING) {
-            return Ok(());
-        }
-        let all = self.starting.take().map(|(_, all)| all).unwrap_or_default();
-        let read: Vec<_> = {
-            let state = self.member.state();
-            let is_read =
-                |(topic, partition): &(String, u32)| state.owned.iter().any(|o| o.is(topic, *partition) && o.is_read());
-            all.into_iter().filter(is_read).collect()
-        };
-        if read.is_empty() {
-            return Ok(());
-        }
-        consumer.resume(&self.list(&read)?).map_err(|e| self.fault("resuming", &e))
     }
 
     /// What is committed cannot be told yet.
     fn not_yet(&self, error: &KafkaError) -> Result<()> {
         tracing::debug!(%error, "the group's offsets are not stable yet");
         if cause::is_passing(error) { Ok(()) } else { Err(self.fault("asking for the group's offsets", error)) }
-    }
-
-    /// Whether nothing is to be polled now. Waits a little for the program to take something.
-    fn is_full(&mut self, consumer: &BaseConsumer<Context>) -> Result<bool> {
-        let state = self.member.state();
-        let (records, bytes) = stash::size(&state.owned);
-        let full = bytes >= FULL_BYTES || records >= FULL_RECORDS;
-        if self.held && !full {
-            let read = state.owned.iter().filter(|own| !own.paused).map(|own| (own.topic.clone(), own.partition));
-            let read: Vec<_> = read.collect();
-            drop(state);
-            self.starting = None;
-            self.held = false;
-            consumer.resume(&self.list(&read)?).map_err(|e| self.fault("resuming", &e))?;
-            return Ok(false);
-        }
-        if !full || self.held {
-            return Ok(false);
-        }
-        if state.taken.elapsed() > SLOW {
-            let all: Vec<_> = state.owned.iter().map(|own| (own.topic.clone(), own.partition)).collect();
-            drop(state);
-            self.held = true;
-            consumer.pause(&self.list(&all)?).map_err(|e| self.fault("pausing", &e))?;
-            return Ok(false);
-        }
-        let waited = self.member.changed.wait_timeout(state, POLL);
-        drop(waited);
-        Ok(true)
     }
 
     /// One record into the stash.
@@ -429,4 +378,10 @@ impl<'m> Consuming<'m> {
         let topic = full.strip_prefix(self.member.kafka.0.address.prefix.as_str())?;
         Some((topic.to_owned(), u32::try_from(partition).ok()?))
     }
+}
+
+/// Whether as much waits for the program as may.
+fn is_full(member: &Member) -> bool {
+    let (records, bytes) = stash::size(&member.state().owned);
+    bytes >= FULL_BYTES || records >= FULL_RECORDS
 }

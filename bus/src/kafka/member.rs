@@ -39,10 +39,6 @@ pub(super) struct State {
     pub turn: usize,
     /// When the first of the records that wait has come.
     pub since: Option<Instant>,
-    /// When the program last took something.
-    pub taken: Instant,
-    /// From here on partitions that were assigned last are being fetched, all of them.
-    pub settled: Instant,
     /// The reader is gone: nothing is owned any more.
     pub closed: bool,
     pub failed: Option<Failure>,
@@ -197,8 +193,6 @@ pub(super) fn join(kafka: &Kafka, group: &str, instance: &str, topics: &[&str]) 
             commands: Vec::new(),
             turn: 0,
             since: None,
-            taken: Instant::now(),
-            settled: Instant::now(),
             closed: false,
             failed: None,
         }),

@@ -11,6 +11,7 @@ mod cause;
 mod config;
 mod consume;
 mod context;
+mod fetched;
 mod identity;
 mod member;
 mod offsets;

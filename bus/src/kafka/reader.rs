@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::consume::FULL_BYTES;
 use super::member::{Command, Member, State};
 use super::stash;
 use crate::{Assignment, Error, Event, Result};
@@ -32,7 +31,6 @@ impl Reader {
         let mut state = self.member.state();
         loop {
             if let Some(event) = state.events.pop_front() {
-                state.taken = Instant::now();
                 return Ok(event);
             }
             if let Some(failure) = &state.failed {
@@ -42,15 +40,10 @@ impl Reader {
             let now = Instant::now();
             let mut wait = until.saturating_duration_since(now);
             if records > 0 {
-                let ripe = state.since.map_or(now, |since| since + LINGER).max(state.settled);
-                let settled = state.settled <= now;
-                let small =
-                    (!settled || records < ENOUGH_RECORDS) && bytes < if settled { ENOUGH_BYTES } else { FULL_BYTES };
-                if !small || ripe <= now || (wait.is_zero() && settled) {
+                let ripe = state.since.map_or(now, |since| since + LINGER);
+                let small = records < ENOUGH_RECORDS && bytes < ENOUGH_BYTES;
+                if !small || ripe <= now || wait.is_zero() {
                     return Ok(self.take(state));
-                }
-                if wait.is_zero() {
-                    return Ok(Event::Idle);
                 }
                 wait = wait.min(ripe - now);
             } else {
@@ -67,9 +60,8 @@ impl Reader {
         let state = &mut *guard;
         let batch = stash::batch(&mut state.owned, state.turn);
         state.turn = (state.turn + 1) % state.owned.len().max(1);
-        state.taken = Instant::now();
         // what is left has waited already
-        state.since = (stash::size(&state.owned).0 > 0).then_some(state.taken);
+        state.since = (stash::size(&state.owned).0 > 0).then(Instant::now);
         drop(guard);
         self.member.changed.notify_all();
         Event::Records(batch)
