@@ -1,12 +1,16 @@
 //! Links of a page that somebody else parses: who needs its elements for more than links goes through it once.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use encoding_rs::{Encoding, UTF_8};
 
 use crate::collector::{Attributes, Full, Seen};
 use crate::{Base, Extraction, collector};
+
+/// Open elements that are searched one by one.
+const NEAR: usize = 64;
 
 /// Gathers the links of a page whose tags and texts it is given in order; what it finds is what [`extract`](crate::extract)
 /// finds.
@@ -35,6 +39,9 @@ pub struct Collector {
     anchors: bool,
     /// Keys of the elements that are open: an end tag closes the last of its name and all in it.
     open: Vec<u64>,
+    /// How many there are of each name beyond the first [`NEAR`], so that an end tag which closes nothing is not searched for
+    /// through a million elements, again and again.
+    far: HashMap<u64, usize>,
     /// How many of them are `<a>`.
     links: usize,
     /// Where in `open` the templates are that hide what is in them, each with the count that it raised.
@@ -50,6 +57,7 @@ impl Collector {
             inner: collector::Collector::new(encoding, base, anchors),
             anchors,
             open: Vec::new(),
+            far: HashMap::new(),
             links: 0,
             templates: Vec::new(),
             full: false,
@@ -67,6 +75,9 @@ impl Collector {
         }
         if !closed && !is_void(key) && key != NOSCRIPT {
             self.links += usize::from(key == A);
+            if self.open.len() >= NEAR {
+                *self.far.entry(key).or_default() += 1;
+            }
             self.open.push(key);
         }
     }
@@ -75,14 +86,28 @@ impl Collector {
     /// as in browsers.
     pub fn end(&mut self, name: &str) {
         let key = key(name.as_bytes());
-        let Some(place) = self.open.iter().rposition(|open| *open == key) else { return };
+        let Some(place) = self.place(key) else { return };
         if self.links > 0 {
             self.links -= self.open[place..].iter().filter(|open| **open == A).count();
+        }
+        for closed in self.open.iter().skip(place.max(NEAR)) {
+            if let Some(far) = self.far.get_mut(closed) {
+                *far -= 1;
+                if *far == 0 {
+                    self.far.remove(closed);
+                }
+            }
         }
         self.open.truncate(place);
         while let Some((_, count)) = self.templates.pop_if(|(at, _)| *at >= place) {
             count.set(count.get().saturating_sub(1));
         }
+    }
+
+    /// Where the last open element of a name is.
+    fn place(&self, key: u64) -> Option<usize> {
+        let end = if self.far.contains_key(&key) { self.open.len() } else { self.open.len().min(NEAR) };
+        self.open[..end].iter().rposition(|open| *open == key)
     }
 
     /// Text as it stands in the page, entities and all: that of elements, titles and text areas, not that of scripts, styles
@@ -182,4 +207,41 @@ fn is_void(key: u64) -> bool {
             | TRACK
             | WBR
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Href(String);
+    impl Attributes for Href {
+        fn value(&self, name: &str) -> Option<std::borrow::Cow<'_, str>> {
+            (name == "href" && !self.0.is_empty()).then_some(self.0.as_str().into())
+        }
+    }
+
+    #[test]
+    fn elements_close_however_deep_they_are() {
+        for depth in [1, NEAR - 1, NEAR, NEAR + 1, 1_000_000] {
+            let base = "https://example.org/".parse().unwrap();
+            let mut collector = Collector::new(&base, "utf-8", true);
+            let none = Href(String::new());
+            for i in 0..depth {
+                collector.start(if i == depth / 2 { "span" } else { "b" }, &none, false);
+            }
+            collector.start("a", &Href("/one".into()), false);
+            collector.text("one");
+            for _ in 0..depth {
+                // closes nothing, and costs nothing
+                collector.end("i");
+            }
+            collector.end("span");
+            collector.text("not of the link");
+            assert_eq!(collector.open.len(), depth / 2);
+            assert_eq!(collector.far.values().sum::<usize>(), (depth / 2).saturating_sub(NEAR));
+            collector.end("b");
+            let page = collector.finish();
+            assert_eq!(page.links[0].anchor.as_deref(), Some("one"), "depth {depth}");
+        }
+    }
 }
