@@ -1,6 +1,7 @@
 //! Why brokers do not answer: librdkafka says it in its error callback only, and never gives up by itself.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -17,6 +18,8 @@ struct State {
     last: Option<Cause>,
     /// It was said that the brokers are away.
     told: bool,
+    /// When a connection was lost last.
+    broke: Option<Instant>,
 }
 
 /// One cause.
@@ -54,6 +57,9 @@ impl Causes {
             _ => return,
         };
         let mut state = lock(&self.0);
+        if kind == Kind::Away {
+            state.broke = Some(Instant::now());
+        }
         // "all brokers are down" says less than what was said before it
         let vague = code == Code::AllBrokersDown || kind == Kind::Away;
         if vague && state.last.as_ref().is_some_and(|last| last.kind != Kind::Away || code == Code::AllBrokersDown) {
@@ -80,6 +86,11 @@ impl Causes {
             Kind::Name | Kind::Away => false,
         };
         lock(&self.0).last.clone().filter(|cause| decides(cause.kind))
+    }
+
+    /// Whether a connection was lost within that time.
+    pub fn has_broken_within(&self, time: Duration) -> bool {
+        lock(&self.0).broke.is_some_and(|at| at.elapsed() < time)
     }
 
     /// The last cause.
@@ -187,6 +198,7 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
         code,
         Some(
             BrokerTransportFailure
+                | DestroyBroker
                 | AllBrokersDown
                 | OperationTimedOut
                 | MessageTimedOut

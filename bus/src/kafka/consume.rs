@@ -5,12 +5,14 @@
 //! each partition, so that a long backlog of one hides no other, and is moved to the stash in turns. When that is full, the
 //! queues fill up and fetching stops; the group is served all the same.
 
+mod trouble;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -49,6 +51,10 @@ struct Consuming {
     fetched: Fetched,
     watched: Instant,
     missing: Option<Instant>,
+    /// The consumer is of no use any more.
+    fenced: bool,
+    /// When it was replaced.
+    rejoined: Option<Instant>,
 }
 
 struct Giving {
@@ -60,26 +66,44 @@ struct Giving {
 impl Consuming {
     fn new(member: Arc<Member>, topics: Vec<String>) -> Consuming {
         let (taking, giving) = (Vec::new(), Vec::new());
-        Consuming { member, topics, taking, giving, fetched: Fetched::new(), watched: Instant::now(), missing: None }
+        let (fetched, watched) = (Fetched::new(), Instant::now());
+        Consuming { member, topics, taking, giving, fetched, watched, missing: None, fenced: false, rejoined: None }
     }
 
     fn run(mut self) {
-        let Some(consumer) = self.member.consumer() else { return };
+        while !self.member.state().closed {
+            let Some(consumer) = self.member.consumer() else { return };
+            self.consume(&consumer);
+            // partitions are given up as soon as closing asks for it
+            consumer.context().close();
+            drop(self.member.take_consumer());
+            drop(consumer);
+            if self.member.state().closed {
+                return;
+            }
+            tracing::warn!(group = self.member.group, "the group has lost this member; it joins again");
+            if let Err(error) = self.member.make_consumer() {
+                self.member.fail(Failure::Other(error.to_string()));
+                return;
+            }
+        }
+    }
+
+    /// Until the reader is gone, or the group has fenced this consumer for no twin's sake.
+    fn consume(&mut self, consumer: &Arc<BaseConsumer<Context>>) {
+        self.fenced = false;
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         if let Err(error) = consumer.subscribe(&topics) {
             self.member.fail(Failure::Other(format!("cannot subscribe: {error}")));
         }
-        while !self.member.state().closed {
-            if let Err(error) = self.turn(&consumer) {
+        while !self.fenced && !self.member.state().closed {
+            if let Err(error) = self.turn(consumer) {
                 let failure = Failure::Other(error.to_string());
                 self.member.fail(failure);
             }
         }
-        self.fetched.clear();
-        // partitions are given up as soon as closing asks for it
-        consumer.context().close();
-        drop(self.member.take_consumer());
-        drop(consumer);
+        self.giving.clear();
+        self.all_lost();
     }
 
     fn turn(&mut self, consumer: &Arc<BaseConsumer<Context>>) -> Result<()> {
@@ -209,14 +233,19 @@ impl Consuming {
 
     /// When the group has thrown this member out, everything is gone, also what the program was about to release.
     fn lose(&mut self, consumer: &BaseConsumer<Context>) {
-        if self.member.state().owned.is_empty() || !consumer.assignment_lost() {
-            return;
+        if !self.member.state().owned.is_empty() && consumer.assignment_lost() {
+            self.all_lost();
         }
+    }
+
+    fn all_lost(&mut self) {
         self.taking.clear();
         self.fetched.clear();
         let mut state = self.member.state();
-        let lost = state.owned.drain(..).map(|own| own.assignment()).collect();
-        state.events.push_back(Event::Lost(lost));
+        let lost: Vec<_> = state.owned.drain(..).map(|own| own.assignment()).collect();
+        if !lost.is_empty() {
+            state.events.push_back(Event::Lost(lost));
+        }
         drop(state);
         self.member.changed.notify_all();
     }
@@ -311,14 +340,6 @@ impl Consuming {
         Ok(())
     }
 
-    /// Offsets ascend for ever, unless it is another topic.
-    fn stepped_back(&self, topic: &str, partition: u32, offset: i64) -> Result<()> {
-        identity::check(&self.member.kafka)?;
-        Err(Error::Other(format!(
-            "offset {offset} of {topic}-{partition} came after later ones: the broker has lost records; start the program again"
-        )))
-    }
-
     /// Looks now and then whether the topics are still those that the program began with.
     fn watch(&mut self) -> Result<()> {
         if self.watched.elapsed() < WATCH {
@@ -326,36 +347,6 @@ impl Consuming {
         }
         self.watched = Instant::now();
         identity::check(&self.member.kafka)
-    }
-
-    fn trouble(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Result<()> {
-        let kafka = &self.member.kafka.0;
-        let fatal = consumer.client().fatal_error().map(|(code, _)| code);
-        let code = fatal.or_else(|| cause::code_of(error));
-        match code {
-            Some(Code::FencedInstanceId) => self.member.fail(Failure::Twin),
-            Some(
-                Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed,
-            ) => {
-                return Err(self.fault(&format!("reading for group {}", self.member.group), error));
-            }
-            Some(
-                Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicId,
-            ) => {
-                let since = *self.missing.get_or_insert_with(Instant::now);
-                if since.elapsed() > WATCH {
-                    self.watched = Instant::now();
-                    return identity::check(&self.member.kafka);
-                }
-            }
-            Some(Code::AllBrokersDown) => kafka.causes.tell_away(&kafka.address),
-            _ if fatal.is_some() => return Err(self.fault("reading", error)),
-            _ => tracing::debug!(%error, "the consumer is told"),
-        }
-        if let Some(cause) = kafka.causes.decisive(true) {
-            return Err(cause.error(&kafka.address));
-        }
-        Ok(())
     }
 
     fn fault(&self, what: &str, error: &KafkaError) -> Error {

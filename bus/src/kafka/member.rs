@@ -70,6 +70,16 @@ impl Member {
         lock(&self.consumer).clone()
     }
 
+    /// Makes the consumer.
+    pub fn make_consumer(&self) -> Result<()> {
+        let inner = &self.kafka.0;
+        let full = self.kafka.full(&self.group);
+        let config = inner.properties.member(&inner.address, &full, &self.instance);
+        let consumer = context::consumer(&config, Context::new(inner.causes.clone()))?;
+        *lock(&self.consumer) = Some(Arc::new(consumer));
+        Ok(())
+    }
+
     /// Takes the consumer away, to close it.
     pub fn take_consumer(&self) -> Option<Arc<BaseConsumer<Context>>> {
         lock(&self.consumer).take()
@@ -178,15 +188,12 @@ pub(super) fn join(kafka: &Kafka, group: &str, instance: &str, topics: &[&str]) 
         // so that it is noticed when one is made anew
         kafka.topic_id(topic)?;
     }
-    let (full, id) = (kafka.full(group), kafka.full(&format!("{group}-{instance}")));
-    let transactions = Transactions::begin(kafka, &id)?;
-    let config = kafka.0.properties.member(&kafka.0.address, &full, instance);
-    let consumer = Arc::new(context::consumer(&config, Context::new(kafka.0.causes.clone()))?);
+    let transactions = Transactions::begin(kafka, &kafka.full(&format!("{group}-{instance}")))?;
     let member = Arc::new(Member {
         kafka: kafka.clone(),
         group: group.into(),
         instance: instance.into(),
-        consumer: Mutex::new(Some(consumer)),
+        consumer: Mutex::default(),
         state: Mutex::new(State {
             owned: Vec::new(),
             events: VecDeque::new(),
@@ -199,6 +206,7 @@ pub(super) fn join(kafka: &Kafka, group: &str, instance: &str, topics: &[&str]) 
         changed: Condvar::new(),
         gate: RwLock::new(()),
     });
+    member.make_consumer()?;
     let topics: Vec<String> = topics.iter().map(|topic| kafka.full(topic)).collect();
     let thread = consume::start(member.clone(), topics)?;
     lock(&kafka.0.members).push(Arc::downgrade(&member));

@@ -11,27 +11,27 @@ use super::producer;
 use super::transact::{Transactions, Trouble};
 use crate::{Batch, PublishError, Receipt};
 
-/// A producer that was fenced is made again at most this often: the broker fences one that was suspended for a minute, and
-/// that is no twin.
-const RENEWAL: Duration = Duration::from_secs(60);
+/// How long a producer that was fenced waits for word of a twin: three heartbeats. The broker fences one whose transaction
+/// took too long, too, and that is no twin: it is made again. A twin has joined the group under the same name, which this
+/// member's consumer is told with its next heartbeat.
+const WORD: Duration = Duration::from_secs(3);
 
 /// Writing half of a member.
 pub struct Writer {
     member: Arc<Member>,
     transactions: Transactions,
-    renewed: Option<Instant>,
 }
 
 impl Writer {
     pub(super) fn new(member: Arc<Member>, transactions: Transactions) -> Writer {
-        Writer { member, transactions, renewed: None }
+        Writer { member, transactions }
     }
 
     pub(crate) fn publish(&mut self, batch: &Batch) -> Result<Receipt, PublishError> {
         producer::check(&self.member.kafka, &batch.outputs)?;
         // a partition that is asked back stays until this is over
         let member = self.member.clone();
-        let _gate = member.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let gate = member.gate.read().unwrap_or_else(PoisonError::into_inner);
         let lost = || PublishError::Lost(batch.covers.iter().map(|c| (c.topic.clone(), c.partition)).collect());
         let consumer = self.member.consumer().ok_or_else(lost)?;
         // before the epochs are looked at: a rebalance that comes in between has a later generation, which the broker refuses
@@ -50,17 +50,27 @@ impl Writer {
             }
             Err(Trouble::Aborted(reason)) => Err(PublishError::Aborted(reason)),
             Err(Trouble::Failed(error)) => Err(PublishError::Bus(error)),
-            Err(Trouble::Fenced) => Err(self.fenced()),
+            Err(Trouble::Fenced) => {
+                drop(gate);
+                Err(self.fenced())
+            }
         }
     }
 
-    /// While the membership holds, a producer that was fenced is made again, once.
-    fn fenced(&mut self) -> PublishError {
-        let twin = matches!(self.member.state().failed, Some(Failure::Twin));
-        if twin || self.renewed.is_some_and(|at| at.elapsed() < RENEWAL) {
-            return PublishError::Fenced(self.member.twin());
+    /// Whether a twin has fenced this member, or its producer is to be made again.
+    fn fenced(&self) -> PublishError {
+        let until = Instant::now() + WORD;
+        let mut state = self.member.state();
+        loop {
+            if matches!(state.failed, Some(Failure::Twin)) {
+                return PublishError::Fenced(self.member.twin());
+            }
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait.is_zero() || state.closed {
+                break;
+            }
+            state = self.member.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        self.renewed = Some(Instant::now());
         PublishError::Aborted("the broker has ended this program's transaction; its producer is made again".into())
     }
 }

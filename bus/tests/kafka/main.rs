@@ -9,6 +9,7 @@ mod contract;
 
 mod errors;
 mod members;
+mod mover;
 mod recreated;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,67 @@
+//! What a consumer is told instead of a record.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::{Consuming, WATCH};
+use crate::kafka::context::Context;
+use crate::kafka::member::Failure;
+use crate::kafka::{cause, identity};
+use crate::{Error, Result};
+
+/// How long it counts that a connection was lost, and that it was joined again.
+const MEMORY: Duration = Duration::from_secs(60);
+
+impl Consuming {
+    /// An error of the consumer: fatal ones fail the member, passing ones are waited out.
+    pub(super) fn trouble(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Result<()> {
+        let kafka = &self.member.kafka.0;
+        let fatal = consumer.client().fatal_error().map(|(code, _)| code);
+        let code = fatal.or_else(|| cause::code_of(error));
+        match code {
+            Some(Code::FencedInstanceId) => match self.may_be_its_own_twin() {
+                true => (self.fenced, self.rejoined) = (true, Some(Instant::now())),
+                false => self.member.fail(Failure::Twin),
+            },
+            Some(
+                Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed,
+            ) => {
+                return Err(self.fault(&format!("reading for group {}", self.member.group), error));
+            }
+            Some(
+                Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicId,
+            ) => {
+                let since = *self.missing.get_or_insert_with(Instant::now);
+                if since.elapsed() > WATCH {
+                    self.watched = Instant::now();
+                    return identity::check(&self.member.kafka);
+                }
+            }
+            Some(Code::AllBrokersDown) => kafka.causes.tell_away(&kafka.address),
+            _ if fatal.is_some() => return Err(self.fault("reading", error)),
+            _ => tracing::debug!(%error, "the consumer is told"),
+        }
+        if let Some(cause) = kafka.causes.decisive(true) {
+            return Err(cause.error(&kafka.address));
+        }
+        Ok(())
+    }
+
+    /// A consumer that has joined, and whose answer was lost with the connection, joins again; then the broker takes it for two
+    /// of one name, and fences the one it was before. So after a connection was lost it joins once more. Of real twins the
+    /// older one is fenced again when the younger one does the same, and ends.
+    fn may_be_its_own_twin(&self) -> bool {
+        let before = self.rejoined.is_some_and(|at| at.elapsed() < MEMORY);
+        !before && self.member.kafka.0.causes.has_broken_within(MEMORY)
+    }
+
+    /// Offsets ascend for ever, unless it is another topic.
+    pub(super) fn stepped_back(&self, topic: &str, partition: u32, offset: i64) -> Result<()> {
+        identity::check(&self.member.kafka)?;
+        Err(Error::Other(format!(
+            "offset {offset} of {topic}-{partition} came after later ones: the broker has lost records; start the program again"
+        )))
+    }
+}
