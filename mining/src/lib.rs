@@ -28,6 +28,16 @@ mod html;
 mod index;
 mod report;
 
+/// The link graph without an archive, for `examples/bench_graph.rs`; nothing else may rely on it.
+#[doc(hidden)]
+pub mod graph {
+    pub use crate::links::components::{strong, weak};
+    pub use crate::links::edges::{Edges, Room};
+    pub use crate::links::graph::Csr;
+    pub use crate::links::hits::hits;
+    pub use crate::links::pagerank::pagerank;
+}
+
 use anyhow::Result;
 use clap::{ArgMatches, Args, FromArgMatches};
 use program::{Common, Exit, Misuse, Program, Shutdown};
@@ -167,7 +177,7 @@ fn mine(miner: &Miner, given: &(Flags, ArgMatches), common: &Common, shutdown: S
     }
     threads::limit(&options)?;
     let started = Started::now();
-    let source = Source::open(&options, miner.inputs, shutdown)?;
+    let source = Source::open(&options, miner.inputs, false, shutdown)?;
     let params =
         Params { flags: &given.1, rows: options.summary_rows, top: options.top, seed: options.seed.unwrap_or(0) };
     let mut findings = match (miner.mine)(&source, &params) {

@@ -93,9 +93,9 @@ impl Bench {
 
 /// A Python with the miners' peers, in a folder of ours, made once.
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    const PEERS: [&str; 9] =
-        ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow"];
-    let own = workspace.target.join("python-mining");
+    const PEERS: [&str; 10] =
+        ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow", "uniseg"];
+    let own = workspace.target.join("python-mining-2");
     let python = own.join("bin/python3");
     if !own.join("complete").is_file() {
         let make = Line::new("python3").args(["-m", "venv"]).arg(&own);

@@ -46,12 +46,7 @@ pub fn file(format: Format, urls: Vec<Box<str>>, ranks: Vec<f64>, outgoing: Csr)
 }
 
 fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
-    for (from, url) in urls.iter().enumerate() {
-        for &to in outgoing.of(from) {
-            writeln!(out, "{url}\t{}", urls[to as usize])?;
-        }
-    }
-    Ok(())
+    outgoing.each(|from, to| Ok(writeln!(out, "{}\t{}", urls[from as usize], urls[to as usize])?))
 }
 
 fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr) -> Result<()> {
@@ -68,11 +63,7 @@ fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr
             xml(url)
         )?;
     }
-    for from in 0..urls.len() {
-        for to in outgoing.of(from) {
-            writeln!(out, "<edge source=\"n{from}\" target=\"n{to}\"/>")?;
-        }
-    }
+    outgoing.each(|from, to| Ok(writeln!(out, "<edge source=\"n{from}\" target=\"n{to}\"/>")?))?;
     out.write_all(b"</graph>\n</graphml>\n")?;
     Ok(())
 }
