@@ -48,20 +48,19 @@ fn main() -> Result<()> {
 }
 
 fn run(args: &Args, folder: &std::path::Path) -> Result<()> {
-    let give = || Ok(folder.to_owned());
-    let most = usize::try_from(args.memory)? * (1 << 20) / 8 / 8;
-    let found = compute(args, &Room { most, folder: &give })?;
+    let room = |bytes| Room::new(bytes, archive::DataDir::new(folder));
+    let found = compute(args, &room(usize::try_from(args.memory)? * (1 << 20) / 8))?;
     println!("peak memory {:.0} MiB, of {} MiB", Usage::now().peak_memory_bytes as f64 / 1048576.0, args.memory);
     if args.check {
         println!("in memory:");
-        ensure!(compute(args, &Room { most: usize::MAX, folder: &give })? == found, "the results differ");
+        ensure!(compute(args, &room(usize::MAX))? == found, "the results differ");
         println!("all results are equal");
     }
     Ok(())
 }
 
 /// Hashes of the bytes of: weak and strong components, PageRank, hubs, authorities.
-fn compute(args: &Args, room: &Room<'_>) -> Result<[u64; 5]> {
+fn compute(args: &Args, room: &Room) -> Result<[u64; 5]> {
     let mut clock = Clock::new();
     let mut edges = Edges::new(room);
     for number in 0..args.edges {

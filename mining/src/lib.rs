@@ -12,6 +12,7 @@ mod bags;
 mod findings;
 mod miner;
 mod source;
+mod spill;
 mod text;
 
 // The miners; each is also one line of `miner::MINERS`.
@@ -32,10 +33,11 @@ mod report;
 #[doc(hidden)]
 pub mod graph {
     pub use crate::links::components::{strong, weak};
-    pub use crate::links::edges::{Edges, Room};
+    pub use crate::links::edges::Edges;
     pub use crate::links::graph::Csr;
     pub use crate::links::hits::hits;
     pub use crate::links::pagerank::pagerank;
+    pub use crate::spill::Room;
 }
 
 use anyhow::Result;

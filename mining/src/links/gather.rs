@@ -5,9 +5,10 @@ use archive::DataSet;
 use polars::prelude::{InitHashMaps, PlHashMap};
 
 use super::addresses::{Others, Page, Pages};
-use super::edges::{Edges, List, Room};
+use super::edges::{Edges, List};
 use super::resolve::{self, Answer};
 use crate::source::{Batch, Newest, Source, record_key};
+use crate::spill::Room;
 
 /// Links and answers, by numbers of URLs.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Gathered {
 }
 
 /// Reads pages, links and artefacts, each once.
-pub fn gather(source: &Source, room: &Room<'_>) -> Result<Gathered> {
+pub fn gather(source: &Source, room: &Room) -> Result<Gathered> {
     let pages = pages(source)?;
     let mut others = Others::behind(&pages);
     let mut links = Edges::new(room);
@@ -175,7 +176,7 @@ fn newer(slot: &mut Option<Answer>, answer: Answer) {
 
 impl Gathered {
     /// Edges of the page graph: links with redirects followed, both ends archived pages.
-    pub fn edges<'a>(&self, room: &'a Room<'a>) -> Result<Edges<'a>> {
+    pub fn edges(&self, room: &Room) -> Result<Edges> {
         let pages = self.pages.len();
         let ends: Vec<u32> =
             (0..self.answers.len() as u32).map(|number| resolve::end(number, pages, &self.answers)).collect();

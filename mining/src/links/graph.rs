@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::edges::{Edges, Room};
+use super::edges::Edges;
+use crate::spill::Room;
 
 /// Nodes whose rows start at a place that is kept; those between are found by their degrees.
 const STRIDE: usize = 64;
@@ -27,6 +28,8 @@ pub struct Csr {
     /// Where the row of each node that STRIDE divides starts.
     starts: Vec<u64>,
     edges: u64,
+    /// Blocks that a [`Jumps`] may keep.
+    cache: usize,
     neighbours: Neighbours,
 }
 
@@ -39,7 +42,7 @@ enum Neighbours {
 
 impl Csr {
     /// Builds from edges; an edge from a node to itself is dropped. `nodes` is more than any number in them.
-    pub fn new(nodes: usize, edges: Edges<'_>, room: &Room<'_>) -> Result<Csr> {
+    pub fn new(nodes: usize, edges: Edges, room: &Room) -> Result<Csr> {
         let mut degrees = vec![0u32; nodes];
         let mut count = 0;
         let neighbours = if edges.spilled() {
@@ -69,11 +72,11 @@ impl Csr {
             })?;
             Neighbours::Memory(neighbours)
         };
-        Ok(Csr { starts: starts(&degrees), degrees, edges: count, neighbours })
+        Ok(Csr { starts: starts(&degrees), degrees, edges: count, cache: cache(room), neighbours })
     }
 
     /// The same edges the other way round; neighbours ascending again.
-    pub fn reversed(&self, room: &Room<'_>) -> Result<Csr> {
+    pub fn reversed(&self, room: &Room) -> Result<Csr> {
         let nodes = self.nodes();
         let Neighbours::Memory(forward) = &self.neighbours else {
             let mut edges = Edges::new(room);
@@ -96,7 +99,7 @@ impl Csr {
             }
         })?;
         let neighbours = Neighbours::Memory(neighbours);
-        Ok(Csr { starts: starts(&degrees), degrees, edges: self.edges, neighbours })
+        Ok(Csr { starts: starts(&degrees), degrees, edges: self.edges, cache: self.cache, neighbours })
     }
 
     /// Nodes.
@@ -181,14 +184,18 @@ impl Csr {
 
     /// For whoever jumps from row to row.
     pub fn jumps(&self) -> Jumps<'_> {
-        let blocks = if matches!(self.neighbours, Neighbours::Disk(..)) { BLOCKS } else { 0 };
+        let blocks = if matches!(self.neighbours, Neighbours::Disk(..)) { self.cache } else { 0 };
         Jumps { graph: self, blocks: vec![(u64::MAX, Vec::new()); blocks], bytes: Vec::new() }
     }
 }
 
-/// Blocks of [`BLOCK`] neighbours that a [`Jumps`] keeps: 32 MiB.
-const BLOCKS: usize = 8192;
+/// Neighbours of a block that a [`Jumps`] keeps.
 const BLOCK: usize = 1024;
+
+/// A quarter of the room, 32 MiB at most.
+fn cache(room: &Room) -> usize {
+    (room.bytes() / 4 / (4 * BLOCK)).clamp(16, 8192)
+}
 
 /// Rows in any order: from memory as they are, from a file through a cache in which each block has one place.
 pub struct Jumps<'a> {
@@ -209,7 +216,8 @@ impl Jumps<'_> {
             Neighbours::Memory(neighbours) => Ok(neighbours[place as usize]),
             Neighbours::Disk(file, path) => {
                 let number = place / BLOCK as u64;
-                let slot = &mut self.blocks[(number % BLOCKS as u64) as usize];
+                let slots = self.blocks.len() as u64;
+                let slot = &mut self.blocks[(number % slots) as usize];
                 if slot.0 != number {
                     let from = number * BLOCK as u64;
                     let count = (self.graph.edges - from).min(BLOCK as u64) as usize;
@@ -260,11 +268,11 @@ pub(super) mod tests {
 
     /// A graph and its reverse, in memory.
     pub fn both(nodes: usize, edges: &[(u32, u32)]) -> (Csr, Csr) {
-        both_in(nodes, edges, &Room { most: usize::MAX, folder: &|| anyhow::bail!("it fits") })
+        both_in(nodes, edges, &Room::new(usize::MAX, archive::DataDir::new("it fits")))
     }
 
     /// The same with little room.
-    pub fn both_in(nodes: usize, edges: &[(u32, u32)], room: &Room<'_>) -> (Csr, Csr) {
+    pub fn both_in(nodes: usize, edges: &[(u32, u32)], room: &Room) -> (Csr, Csr) {
         let mut all = Edges::new(room);
         edges.iter().for_each(|&(from, to)| all.push(from, to).unwrap());
         let graph = Csr::new(nodes, all, room).unwrap();
@@ -282,10 +290,9 @@ pub(super) mod tests {
         #[test]
         fn rows_hold_the_distinct_edges_in_both_directions((nodes, edges) in graphs(150), most in 1usize..99) {
             let dir = tempfile::tempdir().unwrap();
-            let folder = || Ok(dir.path().to_owned());
             let wanted: BTreeSet<(u32, u32)> = edges.iter().copied().filter(|(a, b)| a != b).collect();
             for most in [most, usize::MAX] {
-                let (graph, back) = both_in(nodes, &edges, &Room { most, folder: &folder });
+                let (graph, back) = both_in(nodes, &edges, &Room::new(most.saturating_mul(8), archive::DataDir::new(dir.path())));
                 prop_assert_eq!(listed(&graph), wanted.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(graph.edges(), wanted.len());
                 let backward: BTreeSet<(u32, u32)> = wanted.iter().map(|&(a, b)| (b, a)).collect();

@@ -25,7 +25,7 @@ use crate::findings::{Findings, Table};
 use crate::miner::ColumnKind::{Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column, nullable};
 use crate::source::Source;
-use edges::Room;
+use crate::spill::Room;
 use gather::Gathered;
 use graph::Csr;
 use hits::Scores;
@@ -163,9 +163,10 @@ struct Graph {
 
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let flags = Flags::from_arg_matches(params.flags)?;
-    let most = flags.in_memory.or_else(|| Some(source.memory()? / 8 / 8)).unwrap_or(u64::MAX);
-    let folder = || Ok(source.scratch()?.to_owned());
-    let room = Room { most: usize::try_from(most)?, folder: &folder };
+    let room = match flags.in_memory {
+        Some(edges) => source.room().of_bytes(usize::try_from(edges)?.saturating_mul(8)),
+        None => source.room(),
+    };
     let gathered = gather::gather(source, &room)?;
     let graph = analyse(source, &gathered, &flags, &room)?;
     let broken = broken::broken(source, &gathered)?;
@@ -203,7 +204,7 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     Ok(findings)
 }
 
-fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room<'_>) -> Result<Graph> {
+fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> Result<Graph> {
     let outgoing = Csr::new(gathered.pages.len(), gathered.edges(room)?, room)?;
     let incoming = outgoing.reversed(room)?;
     let go_on = || source.go_on();

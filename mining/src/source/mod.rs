@@ -12,9 +12,9 @@ mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use archive::{Catalogue, DataDir, DataSet, Segment, Span, TmpDir};
 use program::Shutdown;
 
@@ -26,6 +26,7 @@ pub use partial::{Shard, ShareDone};
 use scan::Task;
 
 use crate::options::{Options, Place};
+use crate::spill::Room;
 
 /// The command was asked to end before it was done; exit code 130.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,6 @@ pub struct Source {
     /// What came from a database, and its name.
     fetched: Option<(TmpDir, String)>,
     data: DataDir,
-    scratch: OnceLock<TmpDir>,
     span: Span,
     segments: BTreeMap<DataSet, Vec<Segment>>,
     tasks: BTreeMap<DataSet, Vec<Task>>,
@@ -79,7 +79,6 @@ impl Source {
             root,
             fetched,
             data: DataDir::new(&options.data),
-            scratch: OnceLock::new(),
             span,
             segments,
             tasks,
@@ -124,14 +123,10 @@ impl Source {
         }
     }
 
-    /// A folder for files that do not outlive the run, below the data directory.
-    pub fn scratch(&self) -> Result<&Path> {
-        if let Some(dir) = self.scratch.get() {
-            return Ok(dir.path());
-        }
-        TmpDir::sweep(&self.data, "mine").context("cannot remove what an earlier run left")?;
-        let dir = TmpDir::create(&self.data, "mine").context("a graph that does not fit in memory needs a place")?;
-        Ok(self.scratch.get_or_init(|| dir).path())
+    /// For what may have to be sorted on disk: an eighth of the limit of memory.
+    pub fn room(&self) -> Room {
+        let bytes = self.memory().map_or(u64::MAX, |limit| limit / 8);
+        Room::new(usize::try_from(bytes).unwrap_or(usize::MAX), self.data.clone())
     }
 
     /// Ends the work when the user asked for it; long computations call it now and then.

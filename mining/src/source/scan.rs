@@ -128,6 +128,10 @@ impl Source {
             progress.finish();
             return Ok(());
         }
+        // The largest first, so that no thread is left with one of them in the end.
+        let mut chosen = chosen.to_vec();
+        chosen.sort_by_key(|&number| std::cmp::Reverse(tasks[number].rows));
+        let chosen = &chosen;
         let next = AtomicUsize::new(0);
         let result = std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(self.threads);

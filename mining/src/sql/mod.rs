@@ -139,7 +139,7 @@ fn named(query: &str) -> (Vec<DataSet>, bool) {
 /// Rows of a batch.
 const BATCH: usize = 8192;
 /// How often memory and the wish to end are looked at while no rows come.
-const WATCH: Duration = Duration::from_millis(5);
+const WATCH: Duration = Duration::from_millis(2);
 
 /// Runs the query on threads of its own, and writes rows as they come.
 fn stream(frame: LazyFrame, schema: &Schema, source: &Source, mut output: Output) -> Result<()> {
