@@ -74,6 +74,7 @@ impl Room {
 pub struct Sorter<const K: usize, const KEY: usize> {
     room: Room,
     most: usize,
+    repeating: bool,
     /// Records at which the buffer is looked at next.
     look: usize,
     buffer: Vec<[u64; K]>,
@@ -81,12 +82,16 @@ pub struct Sorter<const K: usize, const KEY: usize> {
 }
 
 impl<const K: usize, const KEY: usize> Sorter<K, KEY> {
-    /// None yet.
+    /// None yet; most have a key of their own.
     pub fn new(room: &Room) -> Sorter<K, KEY> {
         let most = (room.0.bytes / (8 * K)).max(1);
-        // Without sums there is seldom much to unite before the end.
-        let look = if K == KEY { most } else { most.min(FIRST_LOOK) };
-        Sorter { room: room.clone(), most, look, buffer: Vec::new(), runs: Vec::new() }
+        Sorter { room: room.clone(), most, repeating: false, look: most, buffer: Vec::new(), runs: Vec::new() }
+    }
+
+    /// None yet; many will have one key, so it pays to look for those now and then.
+    pub fn repeating(room: &Room) -> Sorter<K, KEY> {
+        let sorter = Sorter::new(room);
+        Sorter { repeating: true, look: sorter.most.min(FIRST_LOOK), ..sorter }
     }
 
     /// Adds a record.
@@ -96,8 +101,8 @@ impl<const K: usize, const KEY: usize> Sorter<K, KEY> {
             if self.buffer.len() > self.most / 2 {
                 self.spill()?;
             }
-            self.look =
-                if K == KEY { self.most } else { (self.buffer.len() * 2).clamp(FIRST_LOOK.min(self.most), self.most) };
+            let twice = (self.buffer.len() * 2).clamp(FIRST_LOOK.min(self.most), self.most);
+            self.look = if self.repeating { twice } else { self.most };
         }
         self.buffer.push(record);
         Ok(())

@@ -6,6 +6,12 @@ Runs `MINE` over the archive DATA, computes the same from DATA's Parquet files w
 comparison. Ends with exit code 1 when one fails.
 """
 
+import os
+
+# Threads that wait for each other by spinning take minutes where others work beside them.
+for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]:
+    os.environ.setdefault(name, "1")
+
 import collections
 import functools
 import json

@@ -56,8 +56,8 @@ impl Whole {
         Whole {
             terms: Numbered::default(),
             groups: PlHashMap::default(),
-            tallies: Sorter::new(room),
-            pairs: Sorter::new(room),
+            tallies: Sorter::repeating(room),
+            pairs: Sorter::repeating(room),
             documents: 0,
             occurrences: 0,
         }
