@@ -237,15 +237,18 @@ impl File {
 pub fn files(source: &Source, tokens: &Tokens) -> Result<Vec<PathBuf>> {
     let kind = format!("bags-{}", tokens.identity());
     let columns = ["status", "lang", "lang_declared", "text"];
-    source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(batch, tokens))
+    source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(source, batch, tokens))
 }
 
 /// Bags of the pages with status 200 of a batch.
-fn bags(batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
+fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut builder = Builder::default();
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
+        if row % 64 == 0 {
+            source.go_on()?;
+        }
         let language = language(detected.get(row), declared.get(row));
         let text = texts.get(row).unwrap_or("");
         let row = u32::try_from(row)?;

@@ -57,7 +57,7 @@ impl Pages {
         let kind = format!("minhash-w{width}-s{min_shingles}");
         let lists = Lists::load(&Choice::Language)?;
         let columns = ["status", "lang", "lang_declared", "text"];
-        let make = |batch: &Batch| file(batch, &lists, width, min_shingles as usize);
+        let make = |batch: &Batch| file(source, batch, &lists, width, min_shingles as usize);
         let paths = source.partials(DataSet::Pages, &kind, &columns, "shingles", make)?;
         let newest = Newest::find(source)?;
         let mut all: Vec<Page> = Vec::with_capacity(newest.count());
@@ -85,11 +85,14 @@ impl Pages {
     }
 }
 
-fn file(batch: &Batch, lists: &Lists, width: usize, min_shingles: usize) -> Result<Vec<u8>> {
+fn file(source: &Source, batch: &Batch, lists: &Lists, width: usize, min_shingles: usize) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut out = MAGIC.to_vec();
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
+        if row % 64 == 0 {
+            source.go_on()?;
+        }
         let text = texts.get(row).unwrap_or("");
         let mut signature = Signature::default();
         // Two polynomials over the shingles: a hash of the text as a sequence of words.

@@ -175,7 +175,7 @@ fn count_all(source: &Source, newest: &Newest, paths: &[PathBuf], lengths: Lengt
         DataSet::Pages,
         &columns,
         "terms",
-        |batch| count_batch(batch, newest.rows(batch), &paths[batch.number], lengths),
+        |batch| count_batch(source, batch, newest.rows(batch), &paths[batch.number], lengths),
         |part| whole.add(&part),
     )?;
     whole.finish()
@@ -192,7 +192,7 @@ struct Kind {
     pair: Option<(u32, u32)>,
 }
 
-fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
+fn count_batch(source: &Source, batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
     let bags = Bags::open(path)?;
     let mut counts = Counts::default();
     // What a term of the file counts as: a term with its number, a pair of words, or both.
@@ -217,7 +217,10 @@ fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> 
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut newest = newest.iter().peekable();
     let mut cells = Vec::new();
-    for doc in &bags.docs {
+    for (number, doc) in bags.docs.iter().enumerate() {
+        if number % 64 == 0 {
+            source.go_on()?;
+        }
         let row = doc.row as usize;
         let counts_once = newest.next_if(|&&next| next == doc.row).is_some();
         let language = language(detected.get(row), declared.get(row));
