@@ -29,7 +29,7 @@ struct Args {
     /// L1 distance of two rounds at which PageRank and HITS are done, as of `mine links`
     #[arg(long, default_value_t = 1e-10)]
     tolerance: f64,
-    /// Folder for files [default: the system's for temporary files]
+    /// Folder for files [default: the working directory]
     #[arg(long)]
     folder: Option<PathBuf>,
     /// Compute the same in memory and compare
@@ -39,7 +39,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let folder = args.folder.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = args.folder.clone().unwrap_or_else(|| PathBuf::from("."));
     let folder = folder.join(format!("bench-graph-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let done = run(&args, &folder);

@@ -62,6 +62,9 @@ struct Shard {
     df: Vec<u32>,
 }
 
+/// A term of a file: its place among them, where it stands in the file, and how many pages that count hold it.
+type Entry = (u32, std::ops::Range<usize>, u32);
+
 /// The number of each term of each file: its number in its share times SHARDS, and the place of the share. A term of pages
 /// that do not count has no number.
 fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec<u32>>> {
@@ -70,7 +73,7 @@ fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec
         term.bytes()
             .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     };
-    let entries = |(bags, frequencies): &'_ (Bags, Vec<u32>)| -> Result<Vec<Vec<(u32, std::ops::Range<usize>, u32)>>> {
+    let entries = |(bags, frequencies): &(Bags, Vec<u32>)| -> Result<Vec<Vec<Entry>>> {
         let mut shares = vec![Vec::new(); SHARDS];
         for ((place, term), &frequency) in (0..).zip(bags.dictionary_ranges()).zip(frequencies) {
             let range = term?;
@@ -87,7 +90,7 @@ fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec
         .enumerate()
         .map(|(share, shard)| {
             let one = |((bags, _), entries): (&(Bags, Vec<u32>), &Vec<Vec<_>>)| {
-                let number = |(place, range, frequency): &(u32, std::ops::Range<usize>, u32)| {
+                let number = |(place, range, frequency): &Entry| {
                     let term = bags.term(range)?;
                     let number = match shard.numbers.get(term) {
                         Some(&number) => number,
