@@ -12,6 +12,7 @@ mod bags;
 mod findings;
 mod miner;
 mod source;
+mod spill;
 mod text;
 
 // The miners; each is also one line of `miner::MINERS`.
@@ -27,6 +28,17 @@ mod terms;
 mod html;
 mod index;
 mod report;
+
+/// The link graph without an archive, for `examples/bench_graph.rs`; nothing else may rely on it.
+#[doc(hidden)]
+pub mod graph {
+    pub use crate::links::components::{strong, weak};
+    pub use crate::links::edges::Edges;
+    pub use crate::links::graph::Csr;
+    pub use crate::links::hits::hits;
+    pub use crate::links::pagerank::pagerank;
+    pub use crate::spill::Room;
+}
 
 use anyhow::Result;
 use clap::{ArgMatches, Args, FromArgMatches};
@@ -167,7 +179,7 @@ fn mine(miner: &Miner, given: &(Flags, ArgMatches), common: &Common, shutdown: S
     }
     threads::limit(&options)?;
     let started = Started::now();
-    let source = Source::open(&options, miner.inputs, shutdown)?;
+    let source = Source::open(&options, miner.inputs, false, shutdown)?;
     let params =
         Params { flags: &given.1, rows: options.summary_rows, top: options.top, seed: options.seed.unwrap_or(0) };
     let mut findings = match (miner.mine)(&source, &params) {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use archive::Day;
 use program::{Common, Misuse};
 
-use crate::source::Shard;
+use crate::source::{Server, Shard};
 
 /// Flags of every miner, as given.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,9 +22,13 @@ pub struct Flags {
     /// Last day of the span [default: the last of the archive]
     #[arg(long, value_name = "DAY")]
     pub to: Option<Day>,
-    /// Data directory to read from [default: --data]
-    #[arg(long, value_name = "DIR")]
+    /// Data directory to read from, or mongodb://[user@]host:port/database with what `etl upload` brought there [default:
+    /// --data]
+    #[arg(long, value_name = "DIR|URL")]
     pub source: Option<String>,
+    /// File whose first line is the password of the server; else KAFKASPIDER_MONGODB_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub mongodb_password_file: Option<PathBuf>,
     /// Folder of the reports [default: <data>/reports]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -37,7 +41,7 @@ pub struct Flags {
     /// Stop with an error rather than use more memory, for example 1GiB [default: 80 % of what is free]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
-    /// Folder of partials, which make the next run short [default: <source>/partials]
+    /// Folder of partials, which make the next run short [default: <source>/partials, of a server's <data>/partials]
     #[arg(long, value_name = "DIR")]
     pub partials: Option<PathBuf>,
     /// Only do share I of N of the work on documents, kept as partials for `mine merge`
@@ -48,11 +52,22 @@ pub struct Flags {
     pub seed: Option<u64>,
 }
 
+/// Where records at rest are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a data directory.
+    Folder(PathBuf),
+    /// In a database.
+    Server(Box<Server>),
+}
+
 /// Checked options.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Data directory that is read.
-    pub source: PathBuf,
+    /// What is read.
+    pub source: Place,
+    /// Data directory, for what is written: reports, unfinished files.
+    pub data: PathBuf,
     /// Folder of the reports.
     pub out: PathBuf,
     /// First day, where it was given.
@@ -95,20 +110,23 @@ impl Options {
         }
         let source = match &flags.source {
             Some(url) if url.contains("://") => {
-                return Err(Misuse::new(format!(
-                    "--source {url}: this version reads data directories only; give a folder"
-                )));
+                Place::Server(Box::new(Server::new(url, flags.mongodb_password_file.as_deref())?))
             }
-            Some(folder) => PathBuf::from(folder),
-            None => common.data.clone(),
+            Some(folder) => Place::Folder(PathBuf::from(folder)),
+            None => Place::Folder(common.data.clone()),
+        };
+        let home = match &source {
+            Place::Folder(folder) => folder,
+            Place::Server(_) => &common.data,
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Options {
-            partials: flags.partials.clone().unwrap_or_else(|| source.join("partials")),
+            partials: flags.partials.clone().unwrap_or_else(|| home.join("partials")),
             shard: flags.shard,
             merging: false,
             top: flags.top.map(|top| top as usize),
             source,
+            data: common.data.clone(),
             out: flags.out.clone().unwrap_or_else(|| common.data.join("reports")),
             from,
             to,

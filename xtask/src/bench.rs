@@ -12,7 +12,7 @@ use crate::{exit, process};
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
 ///
 /// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
-/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs, and bench/mine.py.
+/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs, mining/examples/bench_graph.rs, and bench/mine.py.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one
@@ -38,6 +38,8 @@ enum Name {
     Extract,
     /// Miners: beside scikit-learn, scipy, datasketch, rensa, DuckDB and Polars on 1, 3 and 10 times Debian's documentation
     Mine,
+    /// Link graph of 20 million nodes and 500 million edges in 1 GiB; after `--`: --nodes, --edges, --memory, --check
+    Graph,
     /// Upload: documents per CPU-second beside a Python script, and per second beside a bare loop of the driver
     Upload,
 }
@@ -51,6 +53,7 @@ impl Name {
             Name::Stage => &["example:bench_stage", "etl"],
             Name::Extract => &["example:bench_extract", "etl"],
             Name::Mine => &["mine", "etl"],
+            Name::Graph => &["example:bench_graph"],
             Name::Upload => &["example:bench_upload", "etl"],
         }
     }
@@ -82,6 +85,11 @@ impl Bench {
                 let python = python(&workspace)?;
                 Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"])
             }
+            Name::Graph => {
+                let folder = workspace.target.join("bench");
+                std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+                line.arg("--folder").arg(folder)
+            }
             Name::Stage | Name::Extract | Name::Upload => line,
         };
         let line = line.args(&self.rest);
@@ -93,9 +101,9 @@ impl Bench {
 
 /// A Python with the miners' peers, in a folder of ours, made once.
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    const PEERS: [&str; 9] =
-        ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow"];
-    let own = workspace.target.join("python-mining");
+    const PEERS: [&str; 10] =
+        ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow", "uniseg"];
+    let own = workspace.target.join("python-mining-2");
     let python = own.join("bin/python3");
     if !own.join("complete").is_file() {
         let make = Line::new("python3").args(["-m", "venv"]).arg(&own);

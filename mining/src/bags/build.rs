@@ -3,6 +3,7 @@
 use polars::prelude::PlHashMap;
 
 use super::file::{Doc, MAGIC};
+use crate::text::words::pieces;
 
 /// Collects the bags of a row group.
 #[derive(Debug, Default)]
@@ -13,33 +14,84 @@ pub struct Builder {
     cells: Vec<(u32, u32)>,
     /// By term: the document that it was last seen in (from 1), and its place in `cells`.
     seen: Vec<(u32, u32)>,
+    /// By language: what short pieces of text came to.
+    memos: PlHashMap<String, Memo>,
 }
+
+/// What short pieces of text come to under the stop words of one language: most pieces are seen again and again, and need
+/// neither be cut nor lower-cased nor looked up as terms then.
+#[derive(Debug, Default)]
+struct Memo {
+    /// By the bytes of a piece (see [`packed`]): its terms, as a range of `terms`.
+    pieces: PlHashMap<u128, (u32, u32)>,
+    terms: Vec<u32>,
+}
+
+/// Pieces that a memo keeps at most.
+const PIECES: usize = 1 << 20;
 
 impl Builder {
     /// Adds the document in a row; `each` calls its argument with each term.
     pub fn add(&mut self, row: u32, each: impl FnOnce(&mut dyn FnMut(&str))) {
-        let (first, mut length) = (self.cells.len(), 0u32);
-        let stamp = self.docs.len() as u32 + 1;
-        let Builder { numbers, cells, seen, .. } = self;
+        let first = self.begin();
+        let Builder { numbers, cells, seen, docs, .. } = self;
+        let stamp = docs.len() as u32 + 1;
+        let mut length = 0u32;
         each(&mut |term| {
             length = length.saturating_add(1);
-            let number = match numbers.get(term) {
-                Some(&number) => number,
-                None => {
-                    let next = seen.len() as u32;
-                    numbers.insert(term.into(), next);
-                    seen.push((0, 0));
-                    next
+            count(numbered(numbers, seen, term), stamp, seen, cells);
+        });
+        self.end(row, first, length);
+    }
+
+    /// The same for a text, whose terms are each within one piece between blanks: `each` calls its argument with the terms of
+    /// a piece.
+    pub fn add_pieces(
+        &mut self,
+        row: u32,
+        text: &str,
+        language: &str,
+        mut each: impl FnMut(&str, &mut dyn FnMut(&str)),
+    ) {
+        let first = self.begin();
+        if !self.memos.contains_key(language) {
+            self.memos.insert(language.to_owned(), Memo::default());
+        }
+        let Builder { numbers, cells, seen, docs, memos, .. } = self;
+        let Some(memo) = memos.get_mut(language) else { return };
+        let stamp = docs.len() as u32 + 1;
+        let mut length = 0u32;
+        pieces(text, |piece| {
+            let key = packed(piece.as_bytes());
+            if let Some(&(from, to)) = key.and_then(|key| memo.pieces.get(&key)) {
+                for &term in &memo.terms[from as usize..to as usize] {
+                    length = length.saturating_add(1);
+                    count(term, stamp, seen, cells);
                 }
-            };
-            let slot = &mut seen[number as usize];
-            if slot.0 == stamp {
-                cells[slot.1 as usize].1 += 1;
-            } else {
-                *slot = (stamp, cells.len() as u32);
-                cells.push((number, 1));
+                return;
+            }
+            let key = key.filter(|_| memo.pieces.len() < PIECES);
+            let from = memo.terms.len() as u32;
+            each(piece, &mut |term| {
+                length = length.saturating_add(1);
+                let number = numbered(numbers, seen, term);
+                count(number, stamp, seen, cells);
+                if key.is_some() {
+                    memo.terms.push(number);
+                }
+            });
+            if let Some(key) = key {
+                memo.pieces.insert(key, (from, memo.terms.len() as u32));
             }
         });
+        self.end(row, first, length);
+    }
+
+    fn begin(&self) -> usize {
+        self.cells.len()
+    }
+
+    fn end(&mut self, row: u32, first: usize, length: u32) {
         self.docs.push(Doc { row, length, cells: (self.cells.len() - first) as u32, at: 0 });
     }
 
@@ -95,10 +147,93 @@ impl Builder {
     }
 }
 
+/// Number of a term, a new one where it is new.
+fn numbered(numbers: &mut PlHashMap<Box<str>, u32>, seen: &mut Vec<(u32, u32)>, term: &str) -> u32 {
+    if let Some(&number) = numbers.get(term) {
+        return number;
+    }
+    let next = seen.len() as u32;
+    numbers.insert(term.into(), next);
+    seen.push((0, 0));
+    next
+}
+
+/// Counts a term in the document that is being read.
+fn count(number: u32, stamp: u32, seen: &mut [(u32, u32)], cells: &mut Vec<(u32, u32)>) {
+    let slot = &mut seen[number as usize];
+    if slot.0 == stamp {
+        cells[slot.1 as usize].1 += 1;
+    } else {
+        *slot = (stamp, cells.len() as u32);
+        cells.push((number, 1));
+    }
+}
+
+/// The bytes of a piece and their number as one number; none for more than 15 bytes.
+fn packed(piece: &[u8]) -> Option<u128> {
+    let length = piece.len();
+    if length > 15 {
+        return None;
+    }
+    let word = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(piece.get(at..at + 8)?.try_into().ok()?)) };
+    let half =
+        |at: usize| -> Option<u64> { Some(u64::from(u32::from_le_bytes(piece.get(at..at + 4)?.try_into().ok()?))) };
+    // Two loads that overlap: the second's bytes that the first has are shifted out.
+    let (low, high) = match length {
+        8..=15 => (word(0)?, (word(length - 8)? >> 1) >> (8 * (16 - length) - 1)),
+        4..=7 => (half(0)? | (half(length - 4)? >> (8 * (8 - length))) << 32, 0),
+        _ => (piece.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte)), 0),
+    };
+    Some(u128::from(low) | u128::from(high | (length as u64) << 56) << 64)
+}
+
 fn varint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         out.push((value as u8 & 0x7f) | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::text::words::words;
+
+    proptest! {
+        #[test]
+        fn packed_pieces_are_equal_only_when_their_bytes_are(a in "[ab\\x00é]{0,9}", b in "[ab\\x00é]{0,9}") {
+            let pack = |text: &str| packed(text.as_bytes());
+            prop_assert_eq!(pack(&a).is_some(), a.len() <= 15);
+            if a.len() <= 15 && b.len() <= 15 {
+                prop_assert_eq!(pack(&a) == pack(&b), a == b);
+            }
+        }
+
+        #[test]
+        fn pieces_give_the_same_file_as_terms_one_by_one(texts in prop::collection::vec("[a-cA-C.' 的é]{0,40}", 0..6)) {
+            let (mut plain, mut memos) = (Builder::default(), Builder::default());
+            for (row, text) in (0..).zip(&texts) {
+                plain.add(row, |take| words(text, |word| take(&word.to_lowercase())));
+                memos.add_pieces(row, text, "en", |piece, take| words(piece, |word| take(&word.to_lowercase())));
+            }
+            prop_assert!(plain.finish() == memos.finish());
+        }
+    }
+
+    #[test]
+    fn every_length_of_a_piece_has_a_number_of_its_own() {
+        let text = "abcdefghijklmnopqrst";
+        let mut found = BTreeMap::new();
+        for from in 0..5 {
+            for length in 0..=15 {
+                let piece = &text[from..from + length];
+                assert!(found.insert(packed(piece.as_bytes()), piece).is_none_or(|other| other == piece), "{piece}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use archive::DataSet;
-use polars::prelude::{InitHashMaps, PlHashMap};
+use polars::prelude::PlHashMap;
 use rayon::prelude::*;
 
 use super::build::Builder;
@@ -51,6 +51,75 @@ struct File {
     keep: bool,
 }
 
+/// Shares of the terms; terms are numbered within their share by several threads.
+const SHARDS: usize = 8;
+
+/// A share of the terms.
+#[derive(Debug, Default)]
+struct Shard {
+    numbers: PlHashMap<Box<str>, u32>,
+    /// Pages that hold a term, by its number here.
+    df: Vec<u32>,
+}
+
+/// A term of a file: its place among them, where it stands in the file, and how many pages that count hold it.
+type Entry = (u32, std::ops::Range<usize>, u32);
+
+/// The number of each term of each file: its number in its share times SHARDS, and the place of the share. A term of pages
+/// that do not count has no number.
+fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec<u32>>> {
+    // FNV-1a.
+    let hash = |term: &str| {
+        term.bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    };
+    let entries = |(bags, frequencies): &(Bags, Vec<u32>)| -> Result<Vec<Vec<Entry>>> {
+        let mut shares = vec![Vec::new(); SHARDS];
+        for ((place, term), &frequency) in (0..).zip(bags.dictionary_ranges()).zip(frequencies) {
+            let range = term?;
+            if frequency > 0 {
+                let share = (hash(bags.term(&range)?) >> 32) as usize % SHARDS;
+                shares[share].push((place, range, frequency));
+            }
+        }
+        Ok(shares)
+    };
+    let entries: Vec<_> = loaded.par_iter().map(entries).collect::<Result<_>>()?;
+    let placed: Vec<Vec<Vec<(u32, u32)>>> = shards
+        .par_iter_mut()
+        .enumerate()
+        .map(|(share, shard)| {
+            let one = |((bags, _), entries): (&(Bags, Vec<u32>), &Vec<Vec<_>>)| {
+                let number = |(place, range, frequency): &Entry| {
+                    let term = bags.term(range)?;
+                    let number = match shard.numbers.get(term) {
+                        Some(&number) => number,
+                        None => {
+                            let next = shard.df.len() as u32;
+                            shard.numbers.insert(term.into(), next);
+                            shard.df.push(0);
+                            next
+                        }
+                    };
+                    shard.df[number as usize] += frequency;
+                    Ok((*place, number * SHARDS as u32 + share as u32))
+                };
+                entries[share].iter().map(number).collect()
+            };
+            loaded.iter().zip(&entries).map(one).collect()
+        })
+        .collect::<Result<_>>()?;
+    let mut numbers: Vec<Vec<u32>> = loaded.iter().map(|(bags, _)| vec![u32::MAX; bags.terms()]).collect();
+    for (file, (place, number)) in placed
+        .iter()
+        .flat_map(|files| files.iter().enumerate())
+        .flat_map(|(file, pairs)| pairs.iter().map(move |pair| (file, *pair)))
+    {
+        numbers[file][place as usize] = number;
+    }
+    Ok(numbers)
+}
+
 impl Corpus {
     /// Makes the bags that are not there yet, and joins those of the pages that count.
     pub fn open(source: &Source, tokens: &Tokens) -> Result<Corpus> {
@@ -82,43 +151,28 @@ impl Corpus {
         rows.iter_mut().for_each(|rows| rows.sort_unstable());
         let sizes: u64 = paths.iter().map(|path| path.metadata().map_or(0, |file| file.len())).sum();
         let keep = sizes <= source.memory().map_or(KEPT, |limit| (limit / 8).min(KEPT));
-        let mut numbers: PlHashMap<Box<str>, u32> = PlHashMap::new();
-        let mut df: Vec<u32> = Vec::new();
+        let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::default()).collect();
         let mut files = Vec::with_capacity(paths.len());
-        // Some at a time: their dictionaries are read side by side, and joined one after the other.
+        // Some at a time: their dictionaries are read side by side, and joined by shares of the terms.
         for (paths, rows) in paths.chunks(8).zip(rows.chunks(8)) {
             source.go_on()?;
             let loaded: Vec<(Bags, Vec<u32>)> =
                 paths.par_iter().zip(rows).map(|(path, rows)| load(path, rows)).collect::<Result<_>>()?;
-            for (path, (bags, frequencies)) in paths.iter().zip(loaded) {
-                let mut local = Vec::with_capacity(bags.terms());
-                for (term, frequency) in bags.dictionary().zip(frequencies) {
-                    let (term, _) = term.with_context(|| path.display().to_string())?;
-                    // A term of pages that do not count has no number.
-                    if frequency == 0 {
-                        local.push(u32::MAX);
-                        continue;
-                    }
-                    let number = match numbers.get(term) {
-                        Some(&number) => number,
-                        None => {
-                            let next = df.len() as u32;
-                            numbers.insert(term.into(), next);
-                            df.push(0);
-                            next
-                        }
-                    };
-                    df[number as usize] += frequency;
-                    local.push(number);
-                }
+            let numbers = numbered(&mut shards, &loaded)?;
+            for ((path, (bags, _)), numbers) in paths.iter().zip(loaded).zip(numbers) {
                 let docs = bags.docs.clone();
                 let kept = Mutex::new(keep.then(|| std::sync::Arc::new(bags)));
-                files.push(File { path: path.clone(), numbers: local, docs, kept, keep });
+                files.push(File { path: path.clone(), numbers, docs, kept, keep });
             }
         }
-        let mut terms: Vec<(Box<str>, u32)> = numbers.into_iter().collect();
+        let df = |number: u32| shards[number as usize % SHARDS].df[number as usize / SHARDS];
+        let all = (0..).zip(&shards).flat_map(|(place, shard)| {
+            shard.numbers.iter().map(move |(term, &number)| (&**term, number * SHARDS as u32 + place))
+        });
+        let mut terms: Vec<(&str, u32)> = all.collect();
         terms.par_sort_unstable();
-        let mut rank = vec![0u32; terms.len()];
+        let most = shards.iter().map(|shard| shard.df.len()).max().unwrap_or(0);
+        let mut rank = vec![0u32; most * SHARDS];
         for (place, (_, number)) in (0u32..).zip(&terms) {
             rank[*number as usize] = place;
         }
@@ -127,8 +181,17 @@ impl Corpus {
                 *number = rank[*number as usize];
             }
         });
-        let df = terms.iter().map(|(_, number)| df[*number as usize]).collect();
-        let terms = terms.into_iter().map(|(term, _)| term).collect();
+        let df = terms.par_iter().map(|(_, number)| df(*number)).collect();
+        let mut names: Vec<(Box<str>, u32)> = Vec::with_capacity(terms.len());
+        drop(terms);
+        for (place, shard) in (0..).zip(shards) {
+            let ranked = |number: u32| rank[(number * SHARDS as u32 + place) as usize];
+            names.extend(shard.numbers.into_iter().map(|(term, number)| (term, ranked(number))));
+        }
+        let mut terms = vec![Box::<str>::default(); names.len()];
+        for (term, rank) in names {
+            terms[rank as usize] = term;
+        }
         pages.par_sort_unstable();
         let pages: Vec<Page> = pages
             .into_iter()
@@ -177,18 +240,26 @@ impl File {
 pub fn files(source: &Source, tokens: &Tokens) -> Result<Vec<PathBuf>> {
     let kind = format!("bags-{}", tokens.identity());
     let columns = ["status", "lang", "lang_declared", "text"];
-    source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(batch, tokens))
+    source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(source, batch, tokens))
 }
 
 /// Bags of the pages with status 200 of a batch.
-fn bags(batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
+fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut builder = Builder::default();
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
+        if row % 64 == 0 {
+            source.go_on()?;
+        }
         let language = language(detected.get(row), declared.get(row));
         let text = texts.get(row).unwrap_or("");
-        builder.add(u32::try_from(row)?, |take| tokens.each(text, &language, take));
+        let row = u32::try_from(row)?;
+        if tokens.by_piece() {
+            builder.add_pieces(row, text, &language, |piece, take| tokens.each(piece, &language, take));
+        } else {
+            builder.add(row, |take| tokens.each(text, &language, take));
+        }
     }
     Ok(builder.finish())
 }

@@ -89,6 +89,24 @@ impl Bags {
         })
     }
 
+    /// Where each term of the dictionary stands, in order, for [`Bags::term`].
+    pub fn dictionary_ranges(&self) -> impl Iterator<Item = Result<std::ops::Range<usize>>> {
+        let end = self.dictionary.end;
+        let mut rest = &self.bytes[self.dictionary.clone()];
+        (0..self.terms).map(move |_| {
+            let length = varint(&mut rest).context("its dictionary ends too soon")? as usize;
+            let from = end - rest.len();
+            rest = rest.get(length..).context("its dictionary ends too soon")?;
+            varint(&mut rest).context("its dictionary ends too soon")?;
+            Ok(from..from + length)
+        })
+    }
+
+    /// The term that stands there.
+    pub fn term(&self, range: &std::ops::Range<usize>) -> Result<&str> {
+        std::str::from_utf8(&self.bytes[range.clone()]).context("a term is not UTF-8")
+    }
+
     /// Calls `take` with (term, occurrences) of a document, terms ascending.
     pub fn cells(&self, doc: &Doc, mut take: impl FnMut(u32, u32)) -> Result<()> {
         let at = usize::try_from(doc.at)?.checked_add(self.cells).context("its cells lie outside")?;

@@ -36,7 +36,7 @@ can only be exact duplicates.
 
 Signatures are kept as partials beside the archive: a new day costs that day.
 
-Memory: about 900 bytes a page, and 8 bytes a shingle of the pages that are compared at once (up to 256 MiB or an eighth \
+Memory: about 700 bytes a page, and 8 bytes a shingle of the pages that are compared at once (up to 256 MiB or an eighth \
 of --memory).",
     inputs: &[DataSet::Pages],
     tables: TABLES,
@@ -82,8 +82,8 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let width = usize::from(flags.shingle);
     let pages = Pages::load(source, width, u32::from(flags.min_shingles))?;
     source.go_on()?;
-    let pairs = candidates::pairs(&pages, flags.threshold);
-    let verified = verify::verify(source, &pages, pairs, width, flags.threshold)?;
+    let pairs = candidates::pairs(&pages, flags.threshold, &source.room())?;
+    let verified = verify::verify(source, &pages, &pairs, width, flags.threshold)?;
     let groups = Groups::new(&pages, &verified.pairs);
     let similar = verify::with_originals(source, &pages, &groups, width)?;
     let mut findings = sections::describe(&pages, &groups, &similar, &verified, params.rows);

@@ -39,15 +39,16 @@ pub struct Page {
     pub eligible: bool,
     /// Batch and row.
     pub place: (u32, u32),
+    /// Place of its signature.
+    signature: u32,
 }
 
-/// The pages that count, in the order of their URLs, and their signatures.
+/// The pages that count, in the order of their URLs, and their signatures, which stay where they came.
 #[derive(Debug)]
 pub struct Pages {
     /// Pages.
     pub pages: Vec<Page>,
-    /// Signatures, in the same order.
-    pub signatures: Vec<Signature>,
+    signatures: Vec<Signature>,
 }
 
 impl Pages {
@@ -56,31 +57,42 @@ impl Pages {
         let kind = format!("minhash-w{width}-s{min_shingles}");
         let lists = Lists::load(&Choice::Language)?;
         let columns = ["status", "lang", "lang_declared", "text"];
-        let make = |batch: &Batch| file(batch, &lists, width, min_shingles as usize);
+        let make = |batch: &Batch| file(source, batch, &lists, width, min_shingles as usize);
         let paths = source.partials(DataSet::Pages, &kind, &columns, "shingles", make)?;
         let newest = Newest::find(source)?;
-        let mut found: Vec<(Page, Signature)> = Vec::with_capacity(newest.count());
+        let mut all: Vec<Page> = Vec::with_capacity(newest.count());
+        let mut signatures: Vec<Signature> = Vec::with_capacity(newest.count());
         source.scan(
             DataSet::Pages,
             &["url", "fetched_at", "body_sha256"],
             "pages",
             |batch| pages(batch, newest.rows(batch), &paths[batch.number]),
             |part| {
-                found.extend(part);
+                for (page, signature) in part {
+                    all.push(Page { signature: u32::try_from(signatures.len())?, ..page });
+                    signatures.push(signature);
+                }
                 Ok(())
             },
         )?;
-        found.par_sort_unstable_by(|a, b| a.0.url.cmp(&b.0.url));
-        let (pages, signatures) = found.into_iter().unzip();
-        Ok(Pages { pages, signatures })
+        all.par_sort_unstable_by(|a, b| a.url.cmp(&b.url));
+        Ok(Pages { pages: all, signatures })
+    }
+
+    /// Signature of a page.
+    pub fn signature(&self, page: u32) -> &Signature {
+        &self.signatures[self.pages[page as usize].signature as usize]
     }
 }
 
-fn file(batch: &Batch, lists: &Lists, width: usize, min_shingles: usize) -> Result<Vec<u8>> {
+fn file(source: &Source, batch: &Batch, lists: &Lists, width: usize, min_shingles: usize) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut out = MAGIC.to_vec();
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
+        if row % 64 == 0 {
+            source.go_on()?;
+        }
         let text = texts.get(row).unwrap_or("");
         let mut signature = Signature::default();
         // Two polynomials over the shingles: a hash of the text as a sequence of words.
@@ -146,6 +158,7 @@ fn pages(batch: &Batch, rows: &[u32], path: &Path) -> Result<Vec<(Page, Signatur
             text: u128::from_le_bytes(text),
             eligible: entry[4] != 0,
             place: (u32::try_from(batch.number)?, row),
+            signature: 0,
         };
         found.push((page, signature));
     }

@@ -11,6 +11,7 @@ use super::groups::Groups;
 use super::shingles::{jaccard, set};
 use super::signature::Pages;
 use crate::source::Source;
+use crate::spill::List;
 
 /// Bytes of shingles that are compared at once, unless an eighth of the limit of memory is less.
 const AT_ONCE: u64 = 256 << 20;
@@ -27,28 +28,26 @@ pub struct Verified {
 }
 
 /// Keeps the pairs whose similarity reaches the threshold.
-pub fn verify(
-    source: &Source,
-    pages: &Pages,
-    pairs: Vec<(u32, u32)>,
-    width: usize,
-    threshold: f64,
-) -> Result<Verified> {
+pub fn verify(source: &Source, pages: &Pages, pairs: &List<1>, width: usize, threshold: f64) -> Result<Verified> {
     let most = (at_once(source) / (8 * GUESS)).max(2) as usize;
-    let mut verified = Verified { compared: pairs.len(), ..Verified::default() };
-    let mut rest = &pairs[..];
-    while !rest.is_empty() {
+    let mut verified = Verified::default();
+    let mut reader = pairs.reader()?;
+    let mut next = reader.next()?;
+    while next.is_some() {
         source.go_on()?;
-        let mut needed = BTreeSet::new();
-        let end = rest.iter().position(|&(a, b)| {
-            needed.extend([a, b]);
-            needed.len() > most
-        });
-        let (round, later) = rest.split_at(end.map_or(rest.len(), |end| end.max(1)));
+        let (mut needed, mut round) = (BTreeSet::new(), Vec::new());
+        while let Some([pair]) = next
+            && needed.len() < most
+        {
+            let pair = ((pair >> 32) as u32, pair as u32);
+            needed.extend([pair.0, pair.1]);
+            round.push(pair);
+            next = reader.next()?;
+        }
+        verified.compared += round.len();
         let sets = sets(source, pages, &needed, width)?;
         let alike = |(a, b): &(u32, u32)| jaccard(&sets[a], &sets[b]) >= threshold;
         verified.pairs.par_extend(round.par_iter().copied().filter(alike));
-        rest = later;
     }
     Ok(verified)
 }

@@ -20,9 +20,12 @@ pub(super) fn view(out: &mut String, view: &View) {
             && view.rows.iter().any(|row| row[column] != Cell::Null)
     };
     let pages = |column: usize| view.rows.iter().any(|row| matches!(row[column], Cell::Page { .. }));
-    let class = |column: usize| match (numeric(column), pages(column)) {
-        (true, _) => " class=\"n\"",
-        (_, true) => " class=\"p\"",
+    // Long texts get room, so that a row does not become a tower of letters on a narrow screen.
+    let longest = |column: usize| view.rows.iter().map(|row| length(&row[column])).max().unwrap_or(0);
+    let class = |column: usize| match (numeric(column), pages(column), longest(column)) {
+        (true, ..) => " class=\"n\"",
+        (_, _, 61..) => " class=\"w\"",
+        (_, true, _) | (_, _, 12..) => " class=\"p\"",
         _ => "",
     };
     let class: Vec<&str> = (0..view.columns.len()).map(class).collect();
@@ -45,6 +48,14 @@ pub(super) fn view(out: &mut String, view: &View) {
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody>\n</table></div>\n");
+}
+
+/// Characters of a cell's text; of a page those of its title, which wraps between words.
+fn length(cell: &Cell) -> usize {
+    match cell {
+        Cell::Text(text) => text.chars().count(),
+        _ => 0,
+    }
 }
 
 /// Counts by row and column: columns are numbered, their names stand in a list below; the darker, the more (by the

@@ -3,15 +3,18 @@
 //!
 //! Components are numbered from 0 in the order of their smallest node, so equal graphs get equal numbers.
 
+use anyhow::Result;
+
 use super::graph::Csr;
 
 /// Component of each node, by strong connection: there is a path from each to each.
-pub fn strong(graph: &Csr) -> Vec<u32> {
+pub fn strong(graph: &Csr) -> Result<Vec<u32>> {
     const UNSEEN: u32 = u32::MAX;
     let nodes = graph.nodes();
     let mut index = vec![UNSEEN; nodes];
     let mut low = vec![0u32; nodes];
     let mut component = vec![UNSEEN; nodes];
+    let mut rows = graph.jumps();
     // Nodes of components that are still open, and the path of the search: (node, next neighbour).
     let mut open: Vec<u32> = Vec::new();
     let mut path: Vec<(u32, u32)> = Vec::new();
@@ -21,58 +24,64 @@ pub fn strong(graph: &Csr) -> Vec<u32> {
             continue;
         }
         path.push((root as u32, 0));
-        while let Some((node, at)) = path.last_mut() {
-            let v = *node as usize;
-            if *at == 0 && index[v] == UNSEEN {
+        while let Some(&(node, mut at)) = path.last() {
+            let v = node as usize;
+            if at == 0 && index[v] == UNSEEN {
                 index[v] = next_index;
                 low[v] = next_index;
                 next_index += 1;
-                open.push(v as u32);
+                open.push(node);
             }
-            match graph.of(v).get(*at as usize) {
-                Some(&w) => {
-                    *at += 1;
-                    let w = w as usize;
-                    if index[w] == UNSEEN {
-                        path.push((w as u32, 0));
-                    } else if component[w] == UNSEEN {
-                        low[v] = low[v].min(index[w]);
+            let (start, degree) = (rows.start(node), graph.degree(v) as u32);
+            let mut child = None;
+            while at < degree && child.is_none() {
+                let w = rows.at(start + u64::from(at))?;
+                at += 1;
+                if index[w as usize] == UNSEEN {
+                    child = Some(w);
+                } else if component[w as usize] == UNSEEN {
+                    low[v] = low[v].min(index[w as usize]);
+                }
+            }
+            if let Some(frame) = path.last_mut() {
+                frame.1 = at;
+            }
+            if let Some(child) = child {
+                path.push((child, 0));
+                continue;
+            }
+            if low[v] == index[v] {
+                while let Some(w) = open.pop() {
+                    component[w as usize] = next_component;
+                    if w as usize == v {
+                        break;
                     }
                 }
-                None => {
-                    if low[v] == index[v] {
-                        while let Some(w) = open.pop() {
-                            component[w as usize] = next_component;
-                            if w as usize == v {
-                                break;
-                            }
-                        }
-                        next_component += 1;
-                    }
-                    path.pop();
-                    if let Some((parent, _)) = path.last() {
-                        let parent = *parent as usize;
-                        low[parent] = low[parent].min(low[v]);
-                    }
-                }
+                next_component += 1;
+            }
+            path.pop();
+            if let Some((parent, _)) = path.last() {
+                let parent = *parent as usize;
+                low[parent] = low[parent].min(low[v]);
             }
         }
     }
-    renumber(component)
+    drop((index, low));
+    Ok(renumber(component))
 }
 
 /// Component of each node when the direction of edges does not matter.
-pub fn weak(graph: &Csr) -> Vec<u32> {
+pub fn weak(graph: &Csr) -> Result<Vec<u32>> {
     let nodes = graph.nodes();
     let mut parent: Vec<u32> = (0..nodes as u32).collect();
-    for from in 0..nodes {
-        for &to in graph.of(from) {
+    graph.rows(0..nodes, |from, part| {
+        for &to in part {
             let (a, b) = (find(&mut parent, from as u32), find(&mut parent, to));
             // The smaller number is the root, so a root is its component's smallest node.
             parent[a.max(b) as usize] = a.min(b);
         }
-    }
-    renumber((0..nodes as u32).map(|node| find(&mut parent, node)).collect())
+    })?;
+    Ok(renumber((0..nodes as u32).map(|node| find(&mut parent, node)).collect()))
 }
 
 /// Root of a node, halving the path on the way.
@@ -111,9 +120,10 @@ fn renumber(mut components: Vec<u32>) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use proptest::prelude::*;
 
-    use super::super::graph::tests::graphs;
+    use super::super::graph::tests::{both, graphs};
     use super::*;
 
     /// Who reaches whom, by Warshall's algorithm.
@@ -145,17 +155,17 @@ mod tests {
     proptest! {
         #[test]
         fn components_equal_those_found_by_reachability((nodes, edges) in graphs(14)) {
-            let graph = Csr::new(nodes, edges.clone());
-            prop_assert_eq!(strong(&graph), by_hand(nodes, &edges, false));
-            prop_assert_eq!(weak(&graph), by_hand(nodes, &edges, true));
+            let (graph, _) = both(nodes, &edges);
+            prop_assert_eq!(strong(&graph).unwrap(), by_hand(nodes, &edges, false));
+            prop_assert_eq!(weak(&graph).unwrap(), by_hand(nodes, &edges, true));
         }
     }
 
     #[test]
     fn a_path_of_a_million_nodes_does_not_overflow_the_stack() {
         let nodes = 1_000_000u32;
-        let graph = Csr::new(nodes as usize, (1..nodes).map(|v| (v - 1, v)).collect());
-        assert_eq!(sizes(&strong(&graph)), (nodes as usize, 1));
-        assert_eq!(sizes(&weak(&graph)), (1, nodes as usize));
+        let (graph, _) = both(nodes as usize, &(1..nodes).map(|v| (v - 1, v)).collect::<Vec<_>>());
+        assert_eq!(sizes(&strong(&graph).unwrap()), (nodes as usize, 1));
+        assert_eq!(sizes(&weak(&graph).unwrap()), (1, nodes as usize));
     }
 }

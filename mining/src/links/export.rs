@@ -46,12 +46,7 @@ pub fn file(format: Format, urls: Vec<Box<str>>, ranks: Vec<f64>, outgoing: Csr)
 }
 
 fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
-    for (from, url) in urls.iter().enumerate() {
-        for &to in outgoing.of(from) {
-            writeln!(out, "{url}\t{}", urls[to as usize])?;
-        }
-    }
-    Ok(())
+    outgoing.each(|from, to| Ok(writeln!(out, "{}\t{}", urls[from as usize], urls[to as usize])?))
 }
 
 fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr) -> Result<()> {
@@ -68,11 +63,7 @@ fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr
             xml(url)
         )?;
     }
-    for from in 0..urls.len() {
-        for to in outgoing.of(from) {
-            writeln!(out, "<edge source=\"n{from}\" target=\"n{to}\"/>")?;
-        }
-    }
+    outgoing.each(|from, to| Ok(writeln!(out, "<edge source=\"n{from}\" target=\"n{to}\"/>")?))?;
     out.write_all(b"</graph>\n</graphml>\n")?;
     Ok(())
 }
@@ -95,19 +86,20 @@ fn xml(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::super::graph::tests::both;
     use super::*;
 
     #[test]
     fn markup_in_urls_stays_text() {
         let urls: Vec<Box<str>> = vec!["http://a/?x=1&y=<2>".into(), "http://a/\u{1}b".into()];
-        let graph = Csr::new(2, vec![(0, 1)]);
+        let (graph, _) = both(2, &[(0, 1)]);
         let mut out = Vec::new();
         graphml(&mut out, &urls, &[0.25, 0.75], &graph).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("http://a/?x=1&amp;y=&lt;2&gt;") && text.contains("http://a/b"), "{text}");
         assert!(text.contains("<edge source=\"n0\" target=\"n1\"/>") && text.contains("7.5e-1"), "{text}");
         let mut out = Vec::new();
-        edges(&mut out, &urls[..1], &Csr::new(1, vec![])).unwrap();
+        edges(&mut out, &urls[..1], &both(1, &[]).0).unwrap();
         assert!(out.is_empty());
     }
 }

@@ -5,8 +5,10 @@ use archive::DataSet;
 use polars::prelude::{InitHashMaps, PlHashMap};
 
 use super::addresses::{Others, Page, Pages};
+use super::edges::{Edges, List};
 use super::resolve::{self, Answer};
 use crate::source::{Batch, Newest, Source, record_key};
+use crate::spill::Room;
 
 /// Links and answers, by numbers of URLs.
 #[derive(Debug)]
@@ -16,16 +18,16 @@ pub struct Gathered {
     /// Other URLs.
     pub others: Others,
     /// Distinct `a` links (page, URL), sorted; redirects not resolved yet.
-    pub links: Vec<(u32, u32)>,
+    pub links: List,
     /// The newest answer of each URL that has one; 304 is none, since it says that nothing changed.
     pub answers: Vec<Option<Answer>>,
 }
 
 /// Reads pages, links and artefacts, each once.
-pub fn gather(source: &Source) -> Result<Gathered> {
+pub fn gather(source: &Source, room: &Room) -> Result<Gathered> {
     let pages = pages(source)?;
     let mut others = Others::behind(&pages);
-    let mut links = Vec::new();
+    let mut links = Edges::new(room);
     let mut redirects = PlHashMap::new();
     source.scan(
         DataSet::Links,
@@ -36,13 +38,12 @@ pub fn gather(source: &Source) -> Result<Gathered> {
             let numbers = others.merge(&part.others);
             let first = others.first();
             let global = |number: u32| if number < first { number } else { numbers[(number - first) as usize] };
-            links.extend(part.links.iter().map(|&(from, to)| (from, global(to))));
+            part.links.iter().try_for_each(|&(from, to)| links.push(from, global(to)))?;
             redirects.extend(part.redirects.iter().map(|&(record, to)| (record, global(to))));
             Ok(())
         },
     )?;
-    rayon::slice::ParallelSliceMut::par_sort_unstable(&mut links[..]);
-    links.dedup();
+    let links = links.list()?;
     let answers = answers(source, &pages, &mut others, &redirects)?;
     Ok(Gathered { pages, others, links, answers })
 }
@@ -175,12 +176,16 @@ fn newer(slot: &mut Option<Answer>, answer: Answer) {
 
 impl Gathered {
     /// Edges of the page graph: links with redirects followed, both ends archived pages.
-    pub fn edges(&self) -> Vec<(u32, u32)> {
+    pub fn edges(&self, room: &Room) -> Result<Edges> {
         let pages = self.pages.len();
         let ends: Vec<u32> =
             (0..self.answers.len() as u32).map(|number| resolve::end(number, pages, &self.answers)).collect();
-        let resolved = self.links.iter().map(|&(from, to)| (from, ends[to as usize]));
-        resolved.filter(|&(_, to)| (to as usize) < pages).collect()
+        let mut edges = Edges::new(room);
+        self.links.each(|from, to| {
+            let end = ends[to as usize];
+            if (end as usize) < pages { edges.push(from, end) } else { Ok(()) }
+        })?;
+        Ok(edges)
     }
 
     /// Texts of all URLs by number.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::graph::Csr;
-use super::sum::{fill, sum};
+use super::sum::{BLOCK, sum};
 
 /// Rounds after which it is given up; two communities of nearly the same strength converge slowly.
 const MOST_ROUNDS: usize = 1_000;
@@ -39,22 +39,30 @@ pub fn hits(outgoing: &Csr, incoming: &Csr, tolerance: f64, tick: impl Fn() -> R
     let (mut rounds, mut distance) = (0, f64::INFINITY);
     while distance > tolerance && rounds < MOST_ROUNDS {
         tick()?;
-        pull(incoming, &hubs, &mut next);
+        pull(incoming, &hubs, &mut next)?;
         distance = sum(nodes, |v| (next[v] - authorities[v]).abs());
         std::mem::swap(&mut authorities, &mut next);
-        pull(outgoing, &authorities, &mut hubs);
+        pull(outgoing, &authorities, &mut hubs)?;
         rounds += 1;
     }
     Ok(Scores { hubs, authorities, rounds, distance })
 }
 
 /// Sums over the neighbours in ascending order, then scaled to length 1.
-fn pull(graph: &Csr, from: &[f64], to: &mut [f64]) {
-    fill(to, |v| graph.of(v).iter().map(|&u| from[u as usize]).sum());
+fn pull(graph: &Csr, from: &[f64], to: &mut [f64]) -> Result<()> {
+    to.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, scores)| {
+        let first = block * BLOCK;
+        scores.fill(0.0);
+        graph.rows(first..first + scores.len(), |v, part| {
+            let score = &mut scores[v - first];
+            *score = part.iter().fold(*score, |sum, &u| sum + from[u as usize]);
+        })
+    })?;
     let length = sum(to.len(), |v| to[v] * to[v]).sqrt();
     if length > 0.0 {
         to.par_iter_mut().for_each(|score| *score /= length);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -62,12 +70,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use proptest::prelude::*;
 
-    use super::super::graph::tests::graphs;
+    use super::super::graph::tests::{both, graphs};
     use super::*;
 
     fn scores(nodes: usize, edges: Vec<(u32, u32)>) -> Scores {
-        let graph = Csr::new(nodes, edges);
-        hits(&graph, &graph.reversed(), 1e-12, || Ok(())).unwrap()
+        let (graph, back) = both(nodes, &edges);
+        hits(&graph, &back, 1e-12, || Ok(())).unwrap()
     }
 
     #[test]
@@ -87,11 +95,11 @@ mod tests {
         /// At a fixed point, authorities are an eigenvector of AᵀA: one more round changes nothing.
         #[test]
         fn scores_are_a_fixed_point((nodes, edges) in graphs(12)) {
-            let graph = Csr::new(nodes, edges);
-            let found = hits(&graph, &graph.reversed(), 1e-12, || Ok(())).unwrap();
+            let (graph, back) = both(nodes, &edges);
+            let found = hits(&graph, &back, 1e-12, || Ok(())).unwrap();
             prop_assume!(found.distance <= 1e-12);
             let mut authorities = vec![0.0; nodes];
-            pull(&graph.reversed(), &found.hubs, &mut authorities);
+            pull(&back, &found.hubs, &mut authorities).unwrap();
             for (a, b) in authorities.iter().zip(&found.authorities) {
                 prop_assert!((a - b).abs() < 1e-6);
             }

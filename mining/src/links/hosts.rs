@@ -1,5 +1,6 @@
 //! Links between hosts.
 
+use anyhow::Result;
 use polars::prelude::{InitHashMaps, PlHashMap};
 
 use super::gather::Gathered;
@@ -31,7 +32,7 @@ pub struct HostRow {
 }
 
 /// Counts by host.
-pub fn hosts(gathered: &Gathered, outgoing: &Csr, incoming: &Csr) -> HostTable {
+pub fn hosts(gathered: &Gathered, outgoing: &Csr, incoming: &Csr) -> Result<HostTable> {
     let pages = &gathered.pages.pages;
     let mut rows: PlHashMap<&str, HostRow> = PlHashMap::new();
     for (v, page) in pages.iter().enumerate() {
@@ -41,14 +42,15 @@ pub fn hosts(gathered: &Gathered, outgoing: &Csr, incoming: &Csr) -> HostTable {
         row.out_links += outgoing.degree(v) as u64;
     }
     let mut links: PlHashMap<(&str, &str), u64> = PlHashMap::new();
-    for &(from, to) in &gathered.links {
+    gathered.links.each(|from, to| {
         let from = &*pages[from as usize].host;
         let to = match pages.get(to as usize) {
             Some(page) => &*page.host,
             None => &*gathered.others.hosts()[to as usize - pages.len()],
         };
         *links.entry((from, to)).or_default() += 1;
-    }
+        Ok(())
+    })?;
     for (&(from, to), count) in &links {
         if from != to
             && let Some(row) = rows.get_mut(from)
@@ -59,7 +61,7 @@ pub fn hosts(gathered: &Gathered, outgoing: &Csr, incoming: &Csr) -> HostTable {
     let mut rows: Vec<HostRow> = rows.into_iter().map(|(host, row)| HostRow { host: host.to_owned(), ..row }).collect();
     rows.sort_unstable_by(|a, b| (b.pages, &a.host).cmp(&(a.pages, &b.host)));
     let links = links.into_iter().map(|((from, to), count)| ((from.to_owned(), to.to_owned()), count)).collect();
-    HostTable { rows, links }
+    Ok(HostTable { rows, links })
 }
 
 impl HostTable {

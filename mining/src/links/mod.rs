@@ -2,13 +2,14 @@
 
 mod addresses;
 mod broken;
-mod components;
+pub mod components;
+pub mod edges;
 mod export;
 mod gather;
-mod graph;
-mod hits;
+pub mod graph;
+pub mod hits;
 mod hosts;
-mod pagerank;
+pub mod pagerank;
 mod redirects;
 mod resolve;
 mod sections;
@@ -24,6 +25,7 @@ use crate::findings::{Findings, Table};
 use crate::miner::ColumnKind::{Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column, nullable};
 use crate::source::Source;
+use crate::spill::Room;
 use gather::Gathered;
 use graph::Csr;
 use hits::Scores;
@@ -46,7 +48,9 @@ answer of its target, after redirects, is a status of 400 or more or a failure; 
 check forbade were not asked for and do not count. An orphan is a page that no other page links to. Sites and third \
 parties are registrable domains by the public suffix list.
 
-Memory: about 300 bytes a page, 150 a linked URL that is no page, 16 an edge.",
+Memory: about 300 bytes a page, 150 a linked URL that is no page, 24 an edge. With more edges than --in-memory they are \
+sorted and kept in files below <data>/tmp, 16 bytes an edge while they are sorted, and read once a round; the results are \
+the same.",
     inputs: &[DataSet::Pages, DataSet::Links, DataSet::Artefacts],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -129,6 +133,9 @@ struct Flags {
     /// L1 distance of two rounds of PageRank at which it is done, more than 0
     #[arg(long, value_name = "T", default_value_t = 1e-10, value_parser = tolerance)]
     tolerance: f64,
+    /// Edges that are kept in memory; more go to files [default: an eighth of --memory, at 8 bytes each]
+    #[arg(long, value_name = "EDGES", value_parser = clap::value_parser!(u64).range(1..))]
+    in_memory: Option<u64>,
     /// Write the page graph besides, as graphml or edges
     #[arg(long, value_name = "FORMAT")]
     export: Option<export::Format>,
@@ -156,10 +163,14 @@ struct Graph {
 
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let flags = Flags::from_arg_matches(params.flags)?;
-    let gathered = gather::gather(source)?;
-    let graph = analyse(source, &gathered, &flags)?;
+    let room = match flags.in_memory {
+        Some(edges) => source.room().of_bytes(usize::try_from(edges)?.saturating_mul(8)),
+        None => source.room(),
+    };
+    let gathered = gather::gather(source, &room)?;
+    let graph = analyse(source, &gathered, &flags, &room)?;
     let broken = broken::broken(source, &gathered)?;
-    let hosts = hosts::hosts(&gathered, &graph.outgoing, &graph.incoming);
+    let hosts = hosts::hosts(&gathered, &graph.outgoing, &graph.incoming)?;
     let order = tables::order(&graph);
     let titles = sections::titles(source, &gathered, &order)?;
     let redirects = redirects::redirects(&gathered);
@@ -193,12 +204,11 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     Ok(findings)
 }
 
-fn analyse(source: &Source, gathered: &Gathered, flags: &Flags) -> Result<Graph> {
-    let outgoing = Csr::new(gathered.pages.len(), gathered.edges());
-    let incoming = outgoing.reversed();
-    let degrees: Vec<u32> = (0..outgoing.nodes()).map(|v| outgoing.degree(v) as u32).collect();
+fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> Result<Graph> {
+    let outgoing = Csr::new(gathered.pages.len(), gathered.edges(room)?, room)?;
+    let incoming = outgoing.reversed(room)?;
     let go_on = || source.go_on();
-    let ranks = pagerank::pagerank(&incoming, &degrees, flags.damping, flags.tolerance, go_on)?;
+    let ranks = pagerank::pagerank(&incoming, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
     let scores = hits::hits(&outgoing, &incoming, flags.tolerance, go_on)?;
     for (what, distance, rounds) in
         [("PageRank", ranks.distance, ranks.rounds), ("hubs and authorities", scores.distance, scores.rounds)]
@@ -209,7 +219,7 @@ fn analyse(source: &Source, gathered: &Gathered, flags: &Flags) -> Result<Graph>
             );
         }
     }
-    let strong = components::strong(&outgoing);
-    let weak = components::weak(&outgoing);
+    let strong = components::strong(&outgoing)?;
+    let weak = components::weak(&outgoing)?;
     Ok(Graph { outgoing, incoming, ranks, scores, strong, weak })
 }

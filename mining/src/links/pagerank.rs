@@ -6,9 +6,10 @@
 //! pulls from its predecessors in ascending order, so the result is the same, bit by bit, at any number of threads.
 
 use anyhow::Result;
+use rayon::prelude::*;
 
 use super::graph::Csr;
-use super::sum::{fill, sum};
+use super::sum::{BLOCK, fill, sum};
 
 /// Rounds after which it is given up: at d = 0.85 a tolerance of 1e-15 takes 220.
 const MOST_ROUNDS: usize = 10_000;
@@ -40,16 +41,28 @@ pub fn pagerank(
     let n = nodes as f64;
     let mut ranks = vec![1.0 / n; nodes];
     let mut shares = vec![0.0; nodes];
-    let mut next = vec![0.0; nodes];
     let (mut rounds, mut distance) = (0, f64::INFINITY);
     while distance > tolerance && rounds < MOST_ROUNDS {
         tick()?;
         let dangling = sum(nodes, |v| if out_degree[v] == 0 { ranks[v] } else { 0.0 });
         fill(&mut shares, |v| if out_degree[v] == 0 { 0.0 } else { ranks[v] / f64::from(out_degree[v]) });
         let base = (1.0 - damping) / n + damping * dangling / n;
-        fill(&mut next, |v| base + damping * incoming.of(v).iter().map(|&u| shares[u as usize]).sum::<f64>());
-        distance = sum(nodes, |v| (next[v] - ranks[v]).abs());
-        std::mem::swap(&mut ranks, &mut next);
+        // The shares are those of the old ranks, so these are replaced in place; sums and distances block by block, in order.
+        let blocks = ranks.par_chunks_mut(BLOCK).enumerate().map(|(block, ranks)| -> Result<f64> {
+            let (first, mut sums) = (block * BLOCK, [0.0f64; BLOCK]);
+            incoming.rows(first..first + ranks.len(), |v, part| {
+                let sum = &mut sums[v - first];
+                *sum = part.iter().fold(*sum, |sum, &u| sum + shares[u as usize]);
+            })?;
+            let mut distance = 0.0;
+            for (rank, sum) in ranks.iter_mut().zip(sums) {
+                let next = base + damping * sum;
+                distance += (next - *rank).abs();
+                *rank = next;
+            }
+            Ok(distance)
+        });
+        distance = blocks.collect::<Result<Vec<f64>>>()?.into_iter().sum();
         rounds += 1;
     }
     Ok(Ranks { ranks, rounds, distance })
@@ -60,13 +73,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use proptest::prelude::*;
 
-    use super::super::graph::tests::graphs;
+    use super::super::graph::tests::{both, graphs};
     use super::*;
 
     fn ranks(nodes: usize, edges: Vec<(u32, u32)>, damping: f64) -> Vec<f64> {
-        let graph = Csr::new(nodes, edges);
-        let out: Vec<u32> = (0..nodes).map(|v| graph.degree(v) as u32).collect();
-        let found = pagerank(&graph.reversed(), &out, damping, 1e-14, || Ok(())).unwrap();
+        let (graph, back) = both(nodes, &edges);
+        let found = pagerank(&back, graph.degrees(), damping, 1e-14, || Ok(())).unwrap();
         assert!(found.distance <= 1e-14);
         found.ranks
     }

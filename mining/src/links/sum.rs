@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 /// Numbers a block.
-const BLOCK: usize = 4096;
+pub const BLOCK: usize = 4096;
 
 /// Sum of `term(i)` for `i` below `len`.
 pub fn sum(len: usize, term: impl Fn(usize) -> f64 + Sync) -> f64 {

@@ -16,7 +16,7 @@ pub fn entries(source: &Source) -> Result<Vec<FileEntry>> {
 }
 
 fn entry(source: &Source, segment: &Segment, rows: u64) -> Result<FileEntry> {
-    let path = segment.path.strip_prefix(source.root()).unwrap_or(&segment.path).to_string_lossy().into_owned();
+    let path = source.name(segment);
     let sha256 = hash(segment).with_context(|| format!("cannot read segment {}", segment.path.display()))?;
     Ok(FileEntry { path, sha256, bytes: segment.bytes, rows: Some(rows) })
 }

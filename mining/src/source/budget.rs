@@ -22,17 +22,20 @@ impl Budget {
         self.limit
     }
 
-    /// Fails when the process is over the limit. Costs a few microseconds.
+    /// Fails when the process is near the limit: within a tenth of it, since it is looked at now and then only. Costs a few
+    /// microseconds.
     pub fn check(&self) -> Result<()> {
         let (Some(limit), Some(now)) = (self.limit, resident()) else { return Ok(()) };
-        if now <= limit {
+        if now <= limit - limit / 10 {
             return Ok(());
         }
         let (now, limit) = (Size(now), Size(limit));
         if self.given {
-            bail!("this needs more than --memory {limit} (now {now}); allow more, or take fewer days");
+            bail!(
+                "this needs more than --memory {limit} ({now} are in use, and a tenth is kept free); allow more, or take fewer days"
+            );
         }
-        bail!("this needs more memory than the machine has free (now {now} of {limit}); take fewer days");
+        bail!("this needs more memory than the machine has free ({now} of {limit} are in use); take fewer days");
     }
 }
 

@@ -1,10 +1,11 @@
 //! Where a miner reads: which segments over which days, in batches, with a bound on memory.
 //!
-//! A miner sees rows of a data set, never files. A second kind of source (a database) will stand beside the archive
-//! behind the same three questions: which span, which rows are each URL's newest, and the rows themselves in batches.
+//! A miner sees rows of a data set, never files: which span, which rows are each URL's newest, and the rows themselves in
+//! batches. A database is first brought into an archive of its own ([`mongo`]), so all that follows is the same.
 
 mod batch;
 mod budget;
+mod mongo;
 mod newest;
 mod partial;
 mod scan;
@@ -14,16 +15,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
-use archive::{Catalogue, DataDir, DataSet, Segment, Span};
+use archive::{Catalogue, DataDir, DataSet, Segment, Span, TmpDir};
 use program::Shutdown;
 
 pub use batch::{Batch, record_key};
 use budget::Budget;
+pub use mongo::Server;
 pub use newest::Newest;
 pub use partial::{Shard, ShareDone};
 use scan::Task;
 
-use crate::options::Options;
+use crate::options::{Options, Place};
+use crate::spill::Room;
 
 /// The command was asked to end before it was done; exit code 130.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,9 @@ pub struct Interrupted;
 #[derive(Debug)]
 pub struct Source {
     root: PathBuf,
+    /// What came from a database, and its name.
+    fetched: Option<(TmpDir, String)>,
+    data: DataDir,
     span: Span,
     segments: BTreeMap<DataSet, Vec<Segment>>,
     tasks: BTreeMap<DataSet, Vec<Task>>,
@@ -47,9 +53,19 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the archive: reads its directory and the footers of the segments of the data sets that are needed.
-    pub fn open(options: &Options, needed: &[DataSet], shutdown: Shutdown) -> Result<Source> {
-        let data = DataDir::new(&options.source);
+    /// Opens the archive: reads its directory and the footers of the segments of the data sets that are needed. From a
+    /// database these data sets are fetched first, the `bodies` of artefacts only when they are wanted.
+    pub fn open(options: &Options, needed: &[DataSet], bodies: bool, shutdown: Shutdown) -> Result<Source> {
+        let budget = Budget::new(options.memory);
+        let (root, fetched) = match &options.source {
+            Place::Folder(folder) => (folder.clone(), None),
+            Place::Server(server) => {
+                let wanted = mongo::Wanted { options, sets: needed, bodies };
+                let dir = mongo::fetch(server, &wanted, &budget, &shutdown)?;
+                (dir.path().to_owned(), Some((dir, server.shown().to_owned())))
+            }
+        };
+        let data = DataDir::new(&root);
         let catalogue = Catalogue::read(&data)?;
         let span = span(&catalogue, data.root(), options)?;
         let mut segments = BTreeMap::new();
@@ -60,7 +76,9 @@ impl Source {
             segments.insert(set, found);
         }
         Ok(Source {
-            root: options.source.clone(),
+            root,
+            fetched,
+            data: DataDir::new(&options.data),
             span,
             segments,
             tasks,
@@ -69,7 +87,7 @@ impl Source {
             shard: options.shard,
             merging: options.merging,
             threads: options.threads,
-            budget: Budget::new(options.memory),
+            budget,
             shutdown,
         })
     }
@@ -96,9 +114,19 @@ impl Source {
         self.segments.get(&set).map_or(&[], Vec::as_slice)
     }
 
-    /// Folder that paths of inputs are relative to.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// A segment's place as a manifest names it: relative to the archive, or below the name of the database.
+    pub fn name(&self, segment: &Segment) -> String {
+        let path = segment.path.strip_prefix(&self.root).unwrap_or(&segment.path).to_string_lossy();
+        match &self.fetched {
+            Some((_, shown)) => format!("{shown}/{path}"),
+            None => path.into_owned(),
+        }
+    }
+
+    /// For what may have to be sorted on disk: an eighth of the limit of memory.
+    pub fn room(&self) -> Room {
+        let bytes = self.memory().map_or(u64::MAX, |limit| limit / 8);
+        Room::new(usize::try_from(bytes).unwrap_or(usize::MAX), self.data.clone())
     }
 
     /// Ends the work when the user asked for it; long computations call it now and then.

@@ -2,13 +2,14 @@
 //! results come together on the calling thread.
 //!
 //! Results arrive in any order, so `absorb` must not depend on it: counts, sets and maxima do not. At most one row group
-//! a thread is in memory, besides what waits to be absorbed (again one a thread).
+//! a thread is in memory, and no more of them at once than the limit of memory allows ([`Gate`]), besides what waits to be
+//! absorbed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use archive::schema::{self, Kind};
@@ -25,6 +26,8 @@ pub(super) struct Task {
     pub(super) day: Day,
     pub(super) group: usize,
     pub(super) rows: usize,
+    /// Uncompressed size of each declared column, in KiB.
+    sizes: Arc<[u32]>,
     /// Hash of the segment's rows, where its footer states one.
     pub(super) identity: Option<Arc<str>>,
 }
@@ -39,18 +42,63 @@ pub(super) fn tasks(set: DataSet, segments: &[Segment]) -> Result<Vec<Task>> {
             let footer = reader.get_metadata()?;
             let stated = footer.key_value_metadata().iter().flatten().find(|pair| pair.key == "kafkaspider.hash");
             let identity = stated.and_then(|pair| pair.value.as_deref()).map(Arc::from);
-            Ok((footer.row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>(), identity))
+            let groups = footer.row_groups.iter().enumerate();
+            let groups = groups.map(|(place, group)| (group.num_rows(), sizes(set, footer, place)));
+            Ok((groups.collect::<Vec<_>>(), identity))
         })?;
         let groups = groups.into_iter().enumerate();
-        tasks.extend(groups.map(|(group, rows)| Task {
+        tasks.extend(groups.map(|(group, (rows, sizes))| Task {
             path: segment.path.clone(),
             day: segment.day,
             group,
             rows,
+            sizes,
             identity: identity.clone(),
         }));
     }
     Ok(tasks)
+}
+
+fn sizes(set: DataSet, footer: &FileMetadata, group: usize) -> Arc<[u32]> {
+    let size = |column: &schema::Column| {
+        let parts = footer.row_groups[group].columns_under_root_iter(column.name).into_iter().flatten();
+        let bytes: i64 = parts.map(|part| part.uncompressed_size()).sum();
+        u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX)
+    };
+    schema::columns(set).iter().map(size).collect()
+}
+
+/// What work on a row group takes at most, as a multiple of its uncompressed columns: pairs of words take most.
+const SWELL: u64 = 10;
+
+/// Lets as many row groups be worked on at once as fit in half of the limit of memory; one always.
+struct Gate {
+    most: u64,
+    inside: Mutex<u64>,
+    left: Condvar,
+}
+
+impl Gate {
+    fn enter(&self, bytes: u64) -> Inside<'_> {
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |inside: &mut u64| *inside > 0 && inside.saturating_add(bytes) > self.most;
+        let mut inside = self.left.wait_while(inside, full).unwrap_or_else(PoisonError::into_inner);
+        *inside += bytes;
+        Inside { gate: self, bytes }
+    }
+}
+
+/// Leaves when it is dropped, also by an error or a panic.
+struct Inside<'a> {
+    gate: &'a Gate,
+    bytes: u64,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        *self.gate.inside.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.gate.left.notify_all();
+    }
 }
 
 fn check_columns(set: DataSet, reader: &mut ParquetReader<File>) -> Result<()> {
@@ -113,8 +161,11 @@ impl Source {
         self.note_read(set);
         let rows = chosen.iter().map(|&number| tasks[number].rows as u64).sum();
         let progress = Progress::new(what, "rows", Some(rows));
+        let most = self.budget.limit().map_or(u64::MAX, |limit| limit / 2);
+        let gate = Gate { most, inside: Mutex::new(0), left: Condvar::new() };
         let one = |number: usize| -> Result<R> {
             let task = &tasks[number];
+            let _inside = gate.enter(task.bytes(set, columns).saturating_mul(SWELL));
             let batch = task.read(number, columns)?;
             let result = work(&batch).with_context(|| task.path.display().to_string())?;
             progress.add(task.rows as u64);
@@ -128,6 +179,10 @@ impl Source {
             progress.finish();
             return Ok(());
         }
+        // The largest first, so that no thread is left with one of them in the end.
+        let mut chosen = chosen.to_vec();
+        chosen.sort_by_key(|&number| std::cmp::Reverse(tasks[number].rows));
+        let chosen = &chosen;
         let next = AtomicUsize::new(0);
         let result = std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(self.threads);
@@ -155,6 +210,12 @@ impl Source {
 }
 
 impl Task {
+    /// Uncompressed size of some columns.
+    fn bytes(&self, set: DataSet, columns: &[&str]) -> u64 {
+        let sizes = schema::columns(set).iter().zip(&*self.sizes).filter(|(column, _)| columns.contains(&column.name));
+        sizes.map(|(_, &kib)| u64::from(kib) * 1024).sum()
+    }
+
     fn read(&self, number: usize, columns: &[&str]) -> Result<Batch> {
         let frame = contained(&self.path, || {
             let mut reader = ParquetReader::new(File::open(&self.path)?);

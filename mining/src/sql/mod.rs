@@ -18,7 +18,7 @@ use polars::prelude::{DataFrame, Engine, LazyFrame, PlanCallback, Schema};
 use polars::sql::SQLContext;
 use program::{Common, Shutdown};
 
-use crate::options::{self, Options, Size};
+use crate::options::{self, Options, Place, Size};
 use crate::source::Source;
 use crate::threads;
 use output::{Format, Output};
@@ -50,9 +50,13 @@ pub struct Flags {
     /// Last day of the data sets [default: the last of the archive]
     #[arg(long, value_name = "DAY")]
     to: Option<Day>,
-    /// Data directory to read from [default: --data]
-    #[arg(long, value_name = "DIR")]
+    /// Data directory to read from, or mongodb://[user@]host:port/database with what `etl upload` brought there [default:
+    /// --data]
+    #[arg(long, value_name = "DIR|URL")]
     source: Option<String>,
+    /// File whose first line is the password of the server; else KAFKASPIDER_MONGODB_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    mongodb_password_file: Option<PathBuf>,
     /// Folder of the reports [default: <data>/reports]
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -83,6 +87,7 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
             from: flags.from,
             to: flags.to,
             source: flags.source.clone(),
+            mongodb_password_file: flags.mongodb_password_file.clone(),
             out: flags.reports.clone(),
             top: None,
             threads: flags.threads,
@@ -94,7 +99,11 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
         common,
     )?;
     threads::limit_streaming(&options)?;
-    let source = Source::open(&options, &DataSet::ALL, shutdown)?;
+    let (sets, bodies) = match &options.source {
+        Place::Folder(_) => (DataSet::ALL.to_vec(), false),
+        Place::Server(_) => named(&flags.query),
+    };
+    let source = Source::open(&options, &sets, bodies, shutdown)?;
     let mut context = SQLContext::new();
     tables::register(&mut context, &source, &options.out)?;
     let query = || format!("in the query; tables are {}", tables::names(&context).join(", "));
@@ -116,10 +125,21 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
     stream(frame, &schema, &source, output)
 }
 
+/// Data sets that a query may read, and whether it may read bodies: judged by its words, rather too many than too few.
+fn named(query: &str) -> (Vec<DataSet>, bool) {
+    let query = query.to_ascii_lowercase();
+    let words: Vec<&str> = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let sets: Vec<DataSet> = DataSet::ALL.into_iter().filter(|set| words.contains(&set.name())).collect();
+    // A star that follows a bracket counts rows.
+    let star = query.match_indices('*').any(|(at, _)| !query[..at].trim_end().ends_with('('));
+    let bodies = sets.contains(&DataSet::Artefacts) && (star || words.contains(&"body"));
+    (sets, bodies)
+}
+
 /// Rows of a batch.
 const BATCH: usize = 8192;
 /// How often memory and the wish to end are looked at while no rows come.
-const WATCH: Duration = Duration::from_millis(5);
+const WATCH: Duration = Duration::from_millis(2);
 
 /// Runs the query on threads of its own, and writes rows as they come.
 fn stream(frame: LazyFrame, schema: &Schema, source: &Source, mut output: Output) -> Result<()> {
@@ -148,4 +168,18 @@ fn stream(frame: LazyFrame, schema: &Schema, source: &Source, mut output: Output
         source.go_on()?;
     }
     output.finish(schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_fetches_the_data_sets_that_it_names_and_bodies_only_when_it_reads_them() {
+        use DataSet::{Artefacts, Links, Pages};
+        assert_eq!(named("SELECT count( *) FROM artefacts"), (vec![Artefacts], false));
+        assert_eq!(named("select * from Artefacts a, pages"), (vec![Artefacts, Pages], true));
+        assert_eq!(named("SELECT body_bytes, a.body FROM artefacts a"), (vec![Artefacts], true));
+        assert_eq!(named("SELECT * FROM links JOIN links_pages USING (url)"), (vec![Links], false));
+    }
 }

@@ -1,9 +1,9 @@
 //! Collocations: pairs of neighbours that stand together more often than by chance.
 
 use anyhow::Result;
-use polars::prelude::{DataFrame, InitHashMaps, NamedFrom, PlHashMap, Series};
+use polars::prelude::{DataFrame, NamedFrom, Series};
 
-use super::count::Counts;
+use super::whole::Summed;
 
 /// A pair of words.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,28 +19,28 @@ pub struct Collocation<'a> {
 }
 
 /// Pairs with at least so many occurrences that attract each other, strongest first.
-pub fn find(counts: &Counts, min_count: u32) -> Vec<Collocation<'_>> {
-    let texts = counts.terms.texts();
-    let (mut firsts, mut seconds) = (PlHashMap::<u32, u64>::new(), PlHashMap::<u32, u64>::new());
+pub fn find(counts: &Summed, min_count: u32) -> Result<Vec<Collocation<'_>>> {
+    // By word: occurrences as the first and as the second of a pair.
+    let mut margins = vec![[0u64; 2]; counts.terms.len()];
     let (mut pairs, mut total) = (Vec::new(), 0);
-    for (&(first, second), &count) in &counts.pairs {
-        *firsts.entry(first).or_default() += count;
-        *seconds.entry(second).or_default() += count;
+    counts.pairs(|first, second, count| {
+        margins[first as usize][0] += count;
+        margins[second as usize][1] += count;
         total += count;
         if count >= u64::from(min_count) {
             pairs.push((first, second, count));
         }
-    }
+    })?;
     let rated = pairs.into_iter().filter_map(|(first, second, count)| {
-        let (row, column) = (firsts[&first], seconds[&second]);
+        let (row, column) = (margins[first as usize][0], margins[second as usize][1]);
         let attract = (count as f64) * (total as f64) > (row as f64) * (column as f64);
         let llr = ratio([count, row - count, column - count, total + count - row - column]);
-        let (first, second) = (texts[first as usize], texts[second as usize]);
+        let (first, second) = (&*counts.terms[first as usize], &*counts.terms[second as usize]);
         attract.then_some(Collocation { first, second, count, llr })
     });
     let mut found: Vec<Collocation<'_>> = rated.collect();
     found.sort_unstable_by(|a, b| b.llr.total_cmp(&a.llr).then((a.first, a.second).cmp(&(b.first, b.second))));
-    found
+    Ok(found)
 }
 
 /// Log-likelihood ratio of a two-by-two table, row by row: 2 (H(table) - H(rows) - H(columns)), where H sums k ln (k / n).
@@ -65,6 +65,9 @@ pub fn table(found: &[Collocation<'_>]) -> Result<DataFrame> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::super::count::Counts;
+    use super::super::whole::tests::summed;
     use super::*;
 
     #[test]
@@ -82,7 +85,9 @@ mod tests {
             let pair = (counts.terms.number(first), counts.terms.number(second));
             counts.pairs.insert(pair, count);
         }
-        let found = find(&counts, 2);
+        let dir = tempfile::tempdir().unwrap();
+        let counts = summed(&[counts], 16, dir.path());
+        let found = find(&counts, 2).unwrap();
         assert_eq!(
             found.iter().map(|c| (c.first, c.second, c.count)).collect::<Vec<_>>(),
             [("new", "york", 20), ("old", "car", 20)]

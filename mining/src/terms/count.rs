@@ -1,7 +1,7 @@
-//! Counting: documents in, one mergeable partial out.
+//! Counting: documents in, one partial out.
 //!
 //! A [`Counts`] holds, for each term and group (a language, a host, a day), how often the term occurs and in how many
-//! documents. Merging is associative and commutative, so partials may be made by thread, by day or by machine.
+//! documents.
 
 use polars::prelude::PlHashMap;
 
@@ -51,6 +51,15 @@ impl Numbered {
         }
         texts
     }
+
+    /// The same, as they are kept.
+    pub fn into_texts(self) -> Vec<Box<str>> {
+        let mut texts = vec![Box::default(); self.numbers.len()];
+        for (text, number) in self.numbers {
+            texts[number as usize] = text;
+        }
+        texts
+    }
 }
 
 /// Counts of any number of documents.
@@ -87,25 +96,6 @@ impl Counts {
         }
     }
 
-    /// Adds the counts of other documents.
-    pub fn merge(&mut self, other: &Counts) {
-        let terms: Vec<u32> = other.terms.texts().into_iter().map(|term| self.terms.number(term)).collect();
-        let mut groups = vec![0; other.groups.len()];
-        for ((axis, name), &number) in &other.groups {
-            groups[number as usize] = self.group(*axis, name);
-        }
-        for (&(term, group), tally) in &other.tallies {
-            let sum = self.tallies.entry((terms[term as usize], groups[group as usize])).or_default();
-            sum.tf += tally.tf;
-            sum.df += tally.df;
-        }
-        for (&(first, second), count) in &other.pairs {
-            *self.pairs.entry((terms[first as usize], terms[second as usize])).or_default() += count;
-        }
-        self.documents += other.documents;
-        self.occurrences += other.occurrences;
-    }
-
     fn group(&mut self, axis: Axis, name: &str) -> u32 {
         let next = self.groups.len() as u32;
         *self.groups.entry((axis, name.into())).or_insert(next)
@@ -113,15 +103,15 @@ impl Counts {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    type Document = (Vec<&'static str>, &'static str, &'static str);
-    type Flat = BTreeMap<(String, Axis, String), (u64, u64)>;
+    pub type Document = (Vec<&'static str>, &'static str, &'static str);
+    pub type Flat = BTreeMap<(String, Axis, String), (u64, u64)>;
 
     fn flat(counts: &Counts) -> Flat {
         let terms = counts.terms.texts();
@@ -136,7 +126,7 @@ mod tests {
             .collect()
     }
 
-    fn counted(documents: &[Document]) -> Counts {
+    pub fn counted(documents: &[Document]) -> Counts {
         let mut counts = Counts::default();
         for (words, language, host) in documents {
             let groups = [(Axis::Language, *language), (Axis::Host, *host)];
@@ -148,7 +138,7 @@ mod tests {
     }
 
     /// Counting as one would by hand.
-    fn naive(documents: &[Document]) -> Flat {
+    pub fn naive(documents: &[Document]) -> Flat {
         let mut flat = Flat::new();
         for (words, language, host) in documents {
             for (axis, group) in [(Axis::Language, language), (Axis::Host, host)] {
@@ -162,7 +152,7 @@ mod tests {
         flat
     }
 
-    fn documents() -> impl Strategy<Value = Vec<Document>> {
+    pub fn documents() -> impl Strategy<Value = Vec<Document>> {
         let word = prop::sample::select(vec!["rust", "bus", "log", "web", "page"]);
         let language = prop::sample::select(vec!["en", "de", "und"]);
         // A host may have the name of a language: the axes must not mix.
@@ -174,19 +164,6 @@ mod tests {
         #[test]
         fn counting_equals_counting_by_hand(documents in documents()) {
             prop_assert_eq!(flat(&counted(&documents)), naive(&documents));
-        }
-
-        #[test]
-        fn merged_partials_equal_the_whole_in_any_order(documents in documents(), cut in 0usize..12, backwards: bool) {
-            let (a, b) = documents.split_at(cut.min(documents.len()));
-            let (mut a, mut b) = (counted(a), counted(b));
-            if backwards {
-                std::mem::swap(&mut a, &mut b);
-            }
-            a.merge(&b);
-            let whole = counted(&documents);
-            prop_assert_eq!(flat(&a), flat(&whole));
-            prop_assert_eq!((a.documents, a.occurrences), (whole.documents, whole.occurrences));
         }
     }
 }

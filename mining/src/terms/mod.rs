@@ -5,9 +5,11 @@ mod count;
 mod sections;
 mod tables;
 mod trends;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use archive::{DataSet, Day};
@@ -18,9 +20,10 @@ use crate::findings::{Findings, Table};
 use crate::miner::ColumnKind::{Date, Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::{Batch, Newest, Source};
+use crate::spill::Room;
 use crate::text::{self, Tokens, language};
 use count::{Axis, Counts};
-use tables::Ranked;
+use whole::{Summed, Whole};
 
 /// The miner.
 pub const MINER: Miner = Miner {
@@ -43,8 +46,8 @@ negative where it falls.
 
 Bags of words are kept as partials beside the archive: a new day costs that day.
 
-Memory: about 150 bytes for each distinct term and group (language, host, day), and about 50 for each distinct pair of \
-neighbours, whatever the size of the texts.",
+Memory: about 150 bytes for each distinct term; counts by group (language, host, day) and of pairs up to an eighth of \
+--memory each, the rest is sorted in files below <data>/tmp.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -149,14 +152,15 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let tokens = Tokens::new(&flags.text, (1, flags.ngrams.to.max(2)))?;
     let paths = bags::files(source, &tokens)?;
     let newest = Newest::find(source)?;
-    let counts = count_all(source, &newest, &paths, flags.ngrams)?;
+    let room = source.room();
+    let counts = Arc::new(count_all(source, &newest, &paths, flags.ngrams, &room)?);
+    drop(newest);
     source.go_on()?;
-    let ranked = Ranked::new(&counts);
-    let collocations = collocations::find(&counts, flags.min_count);
-    let trends = trends::find(&ranked, source.span(), flags.split)?;
-    let mut findings = sections::describe(&counts, &ranked.totals(), &collocations, &trends, params.rows);
+    let collocations = collocations::find(&counts, flags.min_count)?;
+    let trends = trends::find(&counts, source.span(), flags.split)?;
+    let mut findings = sections::describe(&counts, &tables::totals(&counts)?, &collocations, &trends, params.rows);
     for (spec, axis) in TABLES.iter().zip([Axis::Language, Axis::Day, Axis::Host]) {
-        findings.tables.push(Table::new(spec, ranked.table(axis)?)?);
+        findings.tables.push(tables::table(spec, &counts, axis, &room));
     }
     findings.tables.push(Table::new(&TABLES[3], collocations::table(&collocations)?)?);
     findings.tables.push(Table::new(&TABLES[4], trends.table()?)?);
@@ -164,20 +168,17 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
 }
 
 /// Counts all documents of the source.
-fn count_all(source: &Source, newest: &Newest, paths: &[PathBuf], lengths: Lengths) -> Result<Counts> {
+fn count_all(source: &Source, newest: &Newest, paths: &[PathBuf], lengths: Lengths, room: &Room) -> Result<Summed> {
     let columns = ["status", "host", "lang", "lang_declared"];
-    let mut whole = Counts::default();
+    let mut whole = Whole::new(room);
     source.scan(
         DataSet::Pages,
         &columns,
         "terms",
-        |batch| count_batch(batch, newest.rows(batch), &paths[batch.number], lengths),
-        |part| {
-            whole.merge(&part);
-            Ok(())
-        },
+        |batch| count_batch(source, batch, newest.rows(batch), &paths[batch.number], lengths),
+        |part| whole.add(&part),
     )?;
-    Ok(whole)
+    whole.finish()
 }
 
 /// What a term of a file of bags counts as.
@@ -191,7 +192,7 @@ struct Kind {
     pair: Option<(u32, u32)>,
 }
 
-fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
+fn count_batch(source: &Source, batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
     let bags = Bags::open(path)?;
     let mut counts = Counts::default();
     // What a term of the file counts as: a term with its number, a pair of words, or both.
@@ -216,7 +217,10 @@ fn count_batch(batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> 
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let mut newest = newest.iter().peekable();
     let mut cells = Vec::new();
-    for doc in &bags.docs {
+    for (number, doc) in bags.docs.iter().enumerate() {
+        if number % 64 == 0 {
+            source.go_on()?;
+        }
         let row = doc.row as usize;
         let counts_once = newest.next_if(|&&next| next == doc.row).is_some();
         let language = language(detected.get(row), declared.get(row));

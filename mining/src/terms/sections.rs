@@ -1,9 +1,9 @@
 //! What the page and the summary of `mine terms` show.
 
 use super::collocations::Collocation;
-use super::count::Counts;
 use super::tables::Total;
 use super::trends::Trends;
+use super::whole::Summed;
 use crate::findings::{Bar, Body, Cell, Fact, Findings, LogLog, Section, Series, View};
 
 /// Bars that the chart shows.
@@ -15,7 +15,7 @@ const ROWS: usize = 200;
 
 /// Facts, sections and a summary of so many rows; no tables yet.
 pub fn describe(
-    counts: &Counts,
+    counts: &Summed,
     totals: &[Total<'_>],
     pairs: &[Collocation<'_>],
     trends: &Trends<'_>,

@@ -1,13 +1,11 @@
 //! Trends: terms whose share of all terms has changed between two spans.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use archive::{Day, Span};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use super::collocations::ratio;
-use super::tables::Ranked;
+use super::whole::Summed;
 
 /// Terms, most changed first.
 #[derive(Debug, Default)]
@@ -33,18 +31,22 @@ pub struct Trend<'a> {
 
 /// Compares the days before the split with those from it on; without a split, the halves of the span. Nothing when one side
 /// has no terms.
-pub fn find<'a>(ranked: &Ranked<'a>, span: Span, split: Option<Day>) -> Result<Trends<'a>> {
-    let days: Vec<Day> = ranked.days()?;
+pub fn find<'a>(counts: &'a Summed, span: Span, split: Option<Day>) -> Result<Trends<'a>> {
+    let by_group = counts.days()?;
+    let days: Vec<Day> = by_group.iter().flatten().copied().collect();
     let split = split.or_else(|| days.get(days.len().div_ceil(2)).copied());
     let Some(split) = split.filter(|split| span.from() < *split && *split <= span.to()) else {
         return Ok(Trends::default());
     };
-    let mut terms: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    let mut terms = vec![[0u64; 2]; counts.terms.len()];
     let mut totals = [0u64; 2];
-    ranked.each_day(|day, term, tf| {
-        let side = usize::from(day >= split);
-        terms.entry(term).or_default()[side] += tf;
-        totals[side] += tf;
+    counts.tallies(|group, term, tally| {
+        if let Some(day) = by_group[group as usize] {
+            let side = usize::from(day >= split);
+            terms[term as usize][side] += tally.tf;
+            totals[side] += tally.tf;
+        }
+        Ok(())
     })?;
     if totals.contains(&0) {
         return Ok(Trends { split: Some(split), terms: Vec::new() });
@@ -54,7 +56,8 @@ pub fn find<'a>(ranked: &Ranked<'a>, span: Span, split: Option<Day>) -> Result<T
         let falls = (before as f64) * (totals[1] as f64) > (after as f64) * (totals[0] as f64);
         Trend { term, before, after, llr: if falls { -llr } else { llr } }
     };
-    let mut terms: Vec<Trend<'a>> = terms.into_iter().map(rate).collect();
+    let counted = counts.terms.iter().map(|term| &**term).zip(terms).filter(|(_, sides)| *sides != [0, 0]);
+    let mut terms: Vec<Trend<'a>> = counted.map(rate).collect();
     terms.sort_by(|a, b| b.llr.abs().total_cmp(&a.llr.abs()).then(a.term.cmp(b.term)));
     Ok(Trends { split: Some(split), terms })
 }

@@ -85,6 +85,11 @@ impl Tokens {
         &self.identity
     }
 
+    /// Whether the terms of a text are those of its pieces between blanks, one after the other.
+    pub fn by_piece(&self) -> bool {
+        self.cut == Cut::Unicode && self.rules.ngram_to == 1
+    }
+
     /// Calls `take` with each term of a text, in order.
     pub fn each(&self, text: &str, language: &str, take: &mut dyn FnMut(&str)) {
         match self.cut {

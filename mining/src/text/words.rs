@@ -72,11 +72,7 @@ pub fn terms(text: &str, rules: &Rules, stop: &StopWords, mut take: impl FnMut(&
 /// No word spans a blank, so a text is taken apart at blanks first: most pieces are plain ASCII words, perhaps with a comma,
 /// and need none of Unicode's tables.
 pub fn words(text: &str, mut take: impl FnMut(&str)) {
-    for piece in text.split_ascii_whitespace() {
-        let within = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
-        let Some(first) = piece.bytes().position(within) else { continue };
-        let last = piece.bytes().rposition(within).unwrap_or(first);
-        let piece = &piece[first..=last];
+    pieces(text, |piece| {
         if piece.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             take(piece);
         } else if piece.is_ascii() || is_nfc_quick(piece.chars()) == unicode_normalization::IsNormalized::Yes {
@@ -84,6 +80,50 @@ pub fn words(text: &str, mut take: impl FnMut(&str)) {
         } else {
             piece.nfc().collect::<String>().unicode_words().for_each(&mut take);
         }
+    });
+}
+
+/// What a byte is to [`pieces`]: a blank, a part of words, or something that words may only have within.
+const CLASSES: [u8; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        if b.is_ascii_whitespace() {
+            classes[byte] = BLANK;
+        } else if b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii() {
+            classes[byte] = WORD;
+        }
+        byte += 1;
+    }
+    classes
+};
+const BLANK: u8 = 0;
+const WORD: u8 = 1;
+const OTHER: u8 = 2;
+
+/// Calls `take` with each piece of a text between blanks that holds a word, without the punctuation around it.
+pub fn pieces(text: &str, mut take: impl FnMut(&str)) {
+    let bytes = text.as_bytes();
+    let class = |at: usize| CLASSES[bytes[at] as usize];
+    let mut at = 0;
+    while at < bytes.len() {
+        if class(at) != WORD {
+            at += 1;
+            continue;
+        }
+        let first = at;
+        let mut end = at + 1;
+        at = end;
+        while at < bytes.len() {
+            match class(at) {
+                WORD => end = at + 1,
+                BLANK => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        take(&text[first..end]);
     }
 }
 

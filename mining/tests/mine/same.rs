@@ -57,11 +57,13 @@ fn tables_and_page_are_equal_bytes_at_any_number_of_threads_and_in_any_order_of_
         &shuffled,
         &fetches.into_iter().map(|f| Fetch { partition: (f.partition + 2) * 7 % 5, ..f }).collect::<Vec<_>>(),
     );
-    let miners: [(&[&str], usize); 9] = [
+    let miners: [(&[&str], usize); 10] = [
         (&["terms", "--ngrams", "3", "--min-count", "1"], 5),
         (&["keywords"], 1),
         (&["keywords", "--scheme", "bm25", "--top", "3", "--tokens", "sklearn"], 1),
         (&["links", "--export", "graphml"], 6),
+        // Edges on disk: byte by byte what they are in memory, see below.
+        (&["links", "--export", "graphml", "--in-memory", "50"], 6),
         (&["cluster", "--k", "5", "--seed", "7"], 2),
         (&["cluster"], 2),
         (&["duplicates", "--shingle", "2", "--min-shingles", "2", "--threshold", "0.5"], 1),
@@ -88,4 +90,12 @@ fn tables_and_page_are_equal_bytes_at_any_number_of_threads_and_in_any_order_of_
             assert_eq!(one.len(), other.len());
         }
     }
+    let partials = dir.path().join("partials-c");
+    let of = |more: &[&str]| {
+        let arguments = [&["links", "--export", "edges", "--partials", partials.to_str().unwrap()], more].concat();
+        files(&report(&straight, &arguments))
+    };
+    assert!(of(&[]) == of(&["--in-memory", "1"]), "a graph on disk gives other results");
+    let left = std::fs::read_dir(straight.join("tmp")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "files of the graph stay behind");
 }

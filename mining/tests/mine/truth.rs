@@ -8,7 +8,7 @@ use crate::support::{Fetch, write};
 
 /// Real pages, and the packages that they come in.
 const FOLDERS: [&str; 2] = ["/usr/share/doc/sqlite3", "/usr/share/doc/nodejs/api"];
-const PACKAGES: [&str; 7] = ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "duckdb", "pyarrow"];
+const PACKAGES: [&str; 8] = ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "duckdb", "pyarrow", "uniseg"];
 
 #[test]
 fn miners_agree_with_reference_tools_on_real_pages() {
@@ -40,7 +40,7 @@ fn miners_agree_with_reference_tools_on_real_pages() {
 fn python() -> Result<PathBuf, String> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let dir = cache.ok_or("there is no HOME")?.join("kafkaspider/python-mining-truth");
+    let dir = cache.ok_or("there is no HOME")?.join("kafkaspider/python-mining-truth-2");
     let python = dir.join("bin/python");
     if dir.join("complete").is_file() {
         return Ok(python);

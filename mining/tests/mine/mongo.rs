@@ -1,0 +1,178 @@
+//! A database as the source: what `etl upload` brought to FerretDB gives the same reports, byte by byte, as the archive that it
+//! came from.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mongodb::bson::{Document, doc};
+use xtask::services::ferretdb::{Ferret, Store, free_port, program};
+
+use crate::support::{mine, report, stderr};
+
+/// A server, an archive of two days, and the server's URL with both days in it.
+struct World {
+    dir: tempfile::TempDir,
+    url: String,
+    _server: Ferret,
+}
+
+impl World {
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn etl(&self, arguments: &[&str]) {
+        etl(&executable().unwrap(), &self.data(), arguments);
+    }
+
+    /// Runs a command of the database.
+    fn run(&self, command: Document) -> Document {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = mongodb::Client::with_uri_str(&self.url).await.unwrap();
+            client.database("mine").run_command(command).await.unwrap()
+        })
+    }
+}
+
+/// The uploader, which is built beside this crate's executable.
+fn executable() -> Option<PathBuf> {
+    Some(Path::new(env!("CARGO_BIN_EXE_mine")).with_file_name("etl")).filter(|path| path.is_file())
+}
+
+fn etl(executable: &Path, data: &Path, arguments: &[&str]) {
+    let output = Command::new(executable).args(arguments).arg("--data").arg(data).output().unwrap();
+    assert!(output.status.success(), "etl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// None, with a line that says so, when something is missing; a failure where CI=true.
+fn world(test: &str) -> Option<World> {
+    let missing = |why: String| {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {why}");
+        eprintln!("not run: {test}: {why}");
+        None
+    };
+    let Some(etl_program) = executable() else {
+        return missing("etl is not built: `cargo build --release --workspace --bin etl`".to_owned());
+    };
+    let program = match program() {
+        Ok(program) => program,
+        Err(error) => return missing(format!("FerretDB cannot be built: {error:#}")),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (store, data) = (dir.path().join("store"), dir.path().join("data"));
+    std::fs::create_dir(&store).unwrap();
+    let port = free_port().unwrap();
+    let server = Ferret::start(&program, port, &Store::Sqlite(&store), &dir.path().join("log")).unwrap();
+    let url = format!("mongodb://127.0.0.1:{port}/mine");
+    for (day, base) in [("2026-11-20", "http://a.example/"), ("2026-11-21", "http://b.example/")] {
+        let site = dir.path().join(day);
+        std::fs::create_dir(&site).unwrap();
+        for page in 0..40 {
+            let words: Vec<String> = (0..50).map(|word| format!("word{}", (page / 3 * 7 + word * word) % 97)).collect();
+            let links: String = (1..6).map(|step| format!("<a href={}.html>x</a> ", page * step % 45)).collect();
+            let text = format!("<html lang=en><title>Page {page}</title><body><p>{} {links}", words.join(" "));
+            std::fs::write(site.join(format!("{page}.html")), text).unwrap();
+        }
+        etl(&etl_program, &data, &["import", "--day", day, "--dir", site.to_str().unwrap(), "--base", base]);
+    }
+    etl(&etl_program, &data, &["extract"]);
+    let world = World { dir, url, _server: server };
+    for day in ["2026-11-20", "2026-11-21"] {
+        let all = "artefacts,pages,bodies,links";
+        world.etl(&["upload", "--partial", "--day", day, "--collections", all, "--mongodb", &world.url]);
+    }
+    Some(world)
+}
+
+/// What a report holds, its manifest aside.
+fn files(report: &Path) -> Vec<(String, Vec<u8>)> {
+    let paths = std::fs::read_dir(report).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<(String, Vec<u8>)> = paths
+        .filter(|path| path.file_name().unwrap() != "manifest.json")
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_database_gives_the_same_reports_as_the_archive_that_was_uploaded() {
+    let Some(world) = world("a_database_gives_the_same_reports_as_the_archive_that_was_uploaded") else { return };
+    let data = world.data();
+    for miner in [
+        &["terms", "--min-count", "1"][..],
+        &["keywords"],
+        &["links", "--export", "edges"],
+        &["cluster", "--k", "3"],
+        &["duplicates", "--threshold", "0.5"],
+        &["hosts"],
+        &["languages"],
+        &["keywords", "--day", "2026-11-21"],
+    ] {
+        let one = files(&report(&data, miner));
+        let other = report(&data, &[miner, &["--source", &world.url]].concat());
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(other.join("manifest.json")).unwrap()).unwrap();
+        let input = manifest["inputs"][0]["path"].as_str().unwrap();
+        assert!(input.starts_with(&format!("{}/", world.url)), "{input}");
+        for (a, b) in one.iter().zip(&files(&other)) {
+            assert!(a == b, "{} of {miner:?} differs", a.0);
+        }
+    }
+    for query in [
+        "SELECT url, status, fetched_at, headers, body_bytes, body FROM artefacts ORDER BY url",
+        "SELECT * FROM pages ORDER BY url",
+        "SELECT src, kind, count(*) AS n FROM links GROUP BY src, kind ORDER BY src, kind",
+        "SELECT count(*) AS n FROM keywords_keywords",
+    ] {
+        let ask = |more: &[&str]| {
+            let output = mine(&data, &[&["sql", query, "--format", "json"], more].concat());
+            assert!(output.status.success(), "{query}: {}", stderr(&output));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let of_archive = ask(&[]);
+        assert!(of_archive.lines().count() > 0 && of_archive == ask(&["--source", &world.url]), "{query}");
+    }
+    assert_eq!(std::fs::read_dir(data.join("tmp")).unwrap().count(), 0, "what was fetched stays behind");
+}
+
+#[test]
+fn only_the_days_asked_for_are_read() {
+    let Some(world) = world("only_the_days_asked_for_are_read") else { return };
+    // A document of the other day that cannot be read.
+    let page = doc! { "q": { "url": "http://a.example/3.html" }, "u": { "$set": { "words": "many" } } };
+    let reply = world.run(doc! { "update": "pages", "updates": [page] });
+    assert_eq!(reply.get("n").and_then(mongodb::bson::Bson::as_i32), Some(1), "{reply}");
+    report(&world.data(), &["languages", "--source", &world.url, "--day", "2026-11-21"]);
+    let output = mine(&world.data(), &["languages", "--source", &world.url]);
+    let said = stderr(&output);
+    let errors = said.lines().filter(|line| !line.contains("WARN")).count();
+    assert_eq!((output.status.code(), errors), (Some(1), 1), "{said}");
+    assert!(said.contains("is not known to be whole"), "the days were uploaded in part: {said}");
+    assert!(said.contains("words") && said.contains("2026-11-20"), "{said}");
+    let output = mine(&world.data(), &["languages", "--source", &world.url, "--day", "2026-11-22"]);
+    assert!(stderr(&output).contains("2026-11-20 to 2026-11-21"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_database_without_pages_and_a_server_that_is_away_are_one_line() {
+    let Some(world) = world("a_database_without_pages_and_a_server_that_is_away_are_one_line") else { return };
+    let away = format!("mongodb://127.0.0.1:{}/mine", free_port().unwrap());
+    let empty = world.url.replace("/mine", "/empty");
+    for (url, word) in [(away, "127.0.0.1"), (empty, "etl upload")] {
+        let output = mine(&world.data(), &["terms", "--source", &url]);
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains(word), "{said}");
+    }
+    // Links are uploaded only when they are asked for: without them there is no graph.
+    for day in ["2026-11-20", "2026-11-21"] {
+        let url = world.url.replace("/mine", "/few");
+        world.etl(&["upload", "--partial", "--day", day, "--mongodb", &url]);
+    }
+    let url = world.url.replace("/mine", "/few");
+    let output = mine(&world.data(), &["links", "--source", &url]);
+    assert!(!output.status.success() && stderr(&output).contains("--collections"), "{}", stderr(&output));
+    assert!(mine(&world.data(), &["hosts", "--source", &url]).status.success());
+}
