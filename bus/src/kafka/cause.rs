@@ -1,7 +1,7 @@
 //! Why brokers do not answer: librdkafka says it in its error callback only, and never gives up by itself.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -88,9 +88,9 @@ impl Causes {
         lock(&self.0).last.clone().filter(|cause| decides(cause.kind))
     }
 
-    /// Whether a connection was lost within that time.
-    pub fn has_broken_within(&self, time: Duration) -> bool {
-        lock(&self.0).broke.is_some_and(|at| at.elapsed() < time)
+    /// When a connection was lost last.
+    pub fn broke(&self) -> Option<Instant> {
+        lock(&self.0).broke
     }
 
     /// The last cause.

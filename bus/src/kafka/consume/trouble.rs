@@ -11,7 +11,7 @@ use crate::kafka::member::Failure;
 use crate::kafka::{cause, identity};
 use crate::{Error, Result};
 
-/// How long it counts that a connection was lost, and that it was joined again.
+/// How long it counts that a connection was lost.
 const MEMORY: Duration = Duration::from_secs(60);
 
 impl Consuming {
@@ -50,11 +50,11 @@ impl Consuming {
     }
 
     /// A consumer that has joined, and whose answer was lost with the connection, joins again; then the broker takes it for two
-    /// of one name, and fences the one it was before. So after a connection was lost it joins once more. Of real twins the
+    /// of one name, and fences the one it was before. So whenever a connection was lost it joins once more. Of real twins the
     /// older one is fenced again when the younger one does the same, and ends.
     fn may_be_its_own_twin(&self) -> bool {
-        let before = self.rejoined.is_some_and(|at| at.elapsed() < MEMORY);
-        !before && self.member.kafka.0.causes.has_broken_within(MEMORY)
+        let broke = self.member.kafka.0.causes.broke().filter(|at| at.elapsed() < MEMORY);
+        broke.is_some_and(|at| self.rejoined.is_none_or(|rejoined| rejoined < at))
     }
 
     /// Offsets ascend for ever, unless it is another topic.
