@@ -14,9 +14,6 @@
 #![allow(missing_docs, reason = "an executable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
 
-#[path = "../../xtask/src/services/ferretdb.rs"]
-#[allow(clippy::all, dead_code, missing_docs, reason = "the chores' own file")]
-mod ferretdb;
 #[path = "upload/stub.rs"]
 mod stub;
 
@@ -26,7 +23,7 @@ use std::time::Instant;
 
 use bus::payload::{Artefact, HttpHeaders};
 use bus::{Bus, Options, Output, topic};
-use ferretdb::{Ferret, Store, free_port, program};
+use xtask::services::ferretdb::{Ferret, Store, free_port, program};
 use mongodb::bson::raw::RawDocumentBuf;
 use sha2::{Digest, Sha256};
 

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../xtask/src/services/ferretdb.rs"]
-#[allow(clippy::all, dead_code, missing_docs, reason = "the chores' own file")]
-mod ferretdb;
 #[path = "support/night.rs"]
 mod night;
 #[path = "support/proxy.rs"]
@@ -42,43 +39,15 @@ fn a_server_that_is_away_is_waited_for_and_then_told() {
     server.kill();
     let told = world.path().join("told");
     let tell = format!("cat > {}", told.display());
-    let output = world
-        .etl(&[
-            "upload",
-            "--day",
-            TODAY,
-            "--to",
-            &server.url(),
-            "--retry-for",
-            "1s",
-            "--timeout",
-            "1s",
-            "--on-failure",
-            &tell,
-        ])
-        .output()
-        .unwrap();
+    let brief = ["--retry-for", "1s", "--timeout", "1s", "--on-failure", &tell];
+    let output = uploading(&world, &server.url(), &brief).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("was away for"), "{}", text(&output));
     let told = std::fs::read_to_string(told).unwrap();
     assert!(told.contains("exit code 1") && told.contains("was away for"), "{told}");
 
     // it comes back while we try
-    let mut child = world
-        .etl(&[
-            "upload",
-            "--day",
-            TODAY,
-            "--to",
-            &server.url(),
-            "--collections",
-            "artefacts,pages,bodies,links",
-            "--retry-for",
-            "60s",
-        ])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = uploading(&world, &server.url(), &[]).stdout(Stdio::null()).spawn().unwrap();
     server.start();
     assert!(child.wait().unwrap().success());
     assert_equal(world.path(), &server.look());
@@ -100,15 +69,7 @@ fn killed_at_every_step_it_ends_the_same() {
             let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
             let mut traced = std::process::Command::new("strace");
             traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-            let etl = world.etl(&[
-                "upload",
-                "--day",
-                TODAY,
-                "--to",
-                &server.url(),
-                "--collections",
-                "artefacts,pages,bodies,links",
-            ]);
+            let etl = uploading(&world, &server.url(), &[]);
             traced.arg(etl.get_program()).args(etl.get_args());
             for (key, value) in etl.get_envs() {
                 if let Some(value) = value {
@@ -141,21 +102,7 @@ fn a_server_that_is_killed_while_it_takes_documents_ends_with_all_of_them() {
         return;
     };
     let world = yesterday(1500);
-    let mut child = world
-        .etl(&[
-            "upload",
-            "--day",
-            TODAY,
-            "--to",
-            &server.url(),
-            "--collections",
-            "artefacts,pages,bodies,links",
-            "--retry-for",
-            "60s",
-        ])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = uploading(&world, &server.url(), &[]).stdout(Stdio::null()).spawn().unwrap();
     for seen in [1, 600, 1100] {
         let look = server.look();
         wait_for(|| look.find("bodies", doc! {}).len() >= seen || look.find("links", doc! {}).len() >= seen * 2);

@@ -6,9 +6,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../xtask/src/services/ferretdb.rs"]
-#[allow(clippy::all, dead_code, missing_docs, reason = "the chores' own file")]
-mod ferretdb;
 #[path = "support/night.rs"]
 mod night;
 mod support;

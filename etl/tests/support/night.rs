@@ -4,11 +4,11 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use mongodb::bson::{Bson, Document, doc};
+use xtask::services::ferretdb::{Ferret, Store, free_port, program};
 
-use crate::ferretdb::{Ferret, Store, free_port, program};
 use crate::support::{DAY, NOON, World, artefact, artefacts, text};
 
 /// The day on which tests begin.
@@ -106,7 +106,7 @@ impl Cluster {
         let cluster = Cluster { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), dir, bin };
         if is_root() {
             // the server refuses to run as root
-            let own = std::process::Command::new("chown").arg("postgres").arg(cluster.dir.path()).status();
+            let own = Command::new("chown").arg("postgres").arg(cluster.dir.path()).status();
             if !own.is_ok_and(|status| status.success()) {
                 return Err("there is no user postgres".to_owned());
             }
@@ -125,11 +125,11 @@ impl Cluster {
         let program = self.bin.join(program);
         let mut command = match is_root() {
             true => {
-                let mut command = std::process::Command::new("runuser");
+                let mut command = Command::new("runuser");
                 command.args(["-u", "postgres", "--"]).arg(&program);
                 command
             }
-            false => std::process::Command::new(&program),
+            false => Command::new(&program),
         };
         // a server that is started keeps what it is given open
         command.args(args).current_dir("/").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
@@ -267,12 +267,18 @@ pub fn upload(world: &World, url: &str, more: &[&str]) -> (i32, serde_json::Valu
 
 /// Uploads.
 pub fn run_upload(world: &World, url: &str, more: &[&str]) -> Output {
+    uploading(world, url, more).arg("--json").output().unwrap()
+}
+
+/// The command that uploads all there is of [`TODAY`].
+pub fn uploading(world: &World, url: &str, more: &[&str]) -> Command {
     let all = "artefacts,pages,bodies,links";
-    let mut command = world.etl(&["upload", "--day", TODAY, "--to", url, "--collections", all, "--json"]);
+    let mut command = world.etl(&["upload", "--day", TODAY, "--to", url, "--collections", all]);
     if !more.contains(&"--retry-for") {
         command.args(["--retry-for", "60s"]);
     }
-    command.args(more).output().unwrap()
+    command.args(more);
+    command
 }
 
 /// Verifies; gives exit code and JSON.

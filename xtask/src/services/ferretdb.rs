@@ -3,8 +3,7 @@
 //! It stores in SQLite or PostgreSQL, needs no root, starts in 0.1 s, and is what a Raspberry Pi can run. Three faults of this
 //! version are mended in the copy that is built, since tests of ours run into each of them; [`MENDINGS`] says how.
 //!
-//! This file is also compiled into the tests of etl, which start servers of their own; it needs only the standard library
-//! and anyhow.
+//! The tests and benchmarks of etl start servers of their own through this module.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -58,23 +57,24 @@ const MENDINGS: [Mending; 3] = [
 ];
 
 /// What it stores in.
-pub(crate) enum Store<'a> {
+#[derive(Debug, Clone, Copy)]
+pub enum Store<'a> {
     /// A folder, which exists.
     Sqlite(&'a Path),
     /// `postgres://user@host:port/database`.
-    #[allow(dead_code, reason = "for tests and benchmarks")]
     Postgresql(&'a str),
 }
 
 /// A server that is running; dropping it kills it, which its stores survive.
-pub(crate) struct Ferret {
+#[derive(Debug)]
+pub struct Ferret {
     child: Child,
     port: u16,
 }
 
 impl Ferret {
     /// Starts a server on a port; it listens when this returns. What it says goes to a file.
-    pub(crate) fn start(program: &Path, port: u16, store: &Store<'_>, log: &Path) -> Result<Ferret> {
+    pub fn start(program: &Path, port: u16, store: &Store<'_>, log: &Path) -> Result<Ferret> {
         let log_file = File::options().append(true).create(true).open(log);
         let log_file = log_file.with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new(program);
@@ -99,19 +99,17 @@ impl Ferret {
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Its port.
-    #[allow(dead_code, reason = "for tests")]
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Leaves it running.
-    #[allow(dead_code, reason = "for `services up`")]
-    pub(crate) fn leave(self) -> u32 {
+    pub fn leave(self) -> u32 {
         let pid = self.pid();
         let mut server = std::mem::ManuallyDrop::new(self);
         // its standard input, the only thing of it that we held
@@ -120,8 +118,7 @@ impl Ferret {
     }
 
     /// Kills it (SIGKILL), as a crash does.
-    #[allow(dead_code, reason = "for tests")]
-    pub(crate) fn kill(self) {
+    pub fn kill(self) {
         drop(self);
     }
 }
@@ -134,14 +131,13 @@ impl Drop for Ferret {
 }
 
 /// A port that nobody has now.
-#[allow(dead_code, reason = "for tests")]
-pub(crate) fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr().context("no port is free")?.port())
 }
 
 /// Folder of what is kept between runs.
-pub(crate) fn cache() -> Result<PathBuf> {
+pub(super) fn cache() -> Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("kafkaspider"))
@@ -149,7 +145,7 @@ pub(crate) fn cache() -> Result<PathBuf> {
 
 /// The executable, built when the cache has none: two minutes of processor time, once. Needs Go 1.22 and, the first time, a
 /// module proxy.
-pub(crate) fn program() -> Result<PathBuf> {
+pub fn program() -> Result<PathBuf> {
     let folder = cache()?.join("tools").join(BUILD);
     let program = folder.join("ferretd");
     if program.is_file() {

@@ -5,7 +5,7 @@
 
 pub mod broker;
 mod certificates;
-mod ferretdb;
+pub mod ferretdb;
 mod jars;
 pub mod kafka;
 mod mongodb;
