@@ -23,9 +23,9 @@ use std::time::Instant;
 
 use bus::payload::{Artefact, HttpHeaders};
 use bus::{Bus, Options, Output, topic};
-use xtask::services::ferretdb::{Ferret, Store, free_port, program};
 use mongodb::bson::raw::RawDocumentBuf;
 use sha2::{Digest, Sha256};
+use xtask::services::ferretdb::{Ferret, Store, free_port, program};
 
 const ROUNDS: usize = 3;
 
