@@ -7,9 +7,9 @@
 //! * to FerretDB on PostgreSQL (`--postgresql`, on SQLite without), by `etl upload --no-verify` and by a bare loop of the same
 //!   driver over the same documents, which are in memory before the clock starts: documents per second.
 //!
-//! Each three times, in turn; the median counts. Peak memory is upload's own.
+//! Each three times (`--rounds`), in turn; the median counts. Peak memory is upload's own.
 //!
-//! `cargo xtask bench upload [-- --site DIR --pages N --python PYTHON --postgresql URL]`
+//! `cargo xtask bench upload [-- --site DIR --pages N --rounds N --python PYTHON --postgresql URL]`
 
 #![allow(missing_docs, reason = "an executable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
@@ -27,18 +27,21 @@ use mongodb::bson::raw::RawDocumentBuf;
 use sha2::{Digest, Sha256};
 use xtask::services::ferretdb::{Ferret, Store, free_port, program};
 
-const ROUNDS: usize = 3;
+/// What is uploaded to the stub: what `etl upload` sends unless told otherwise, and all that it can send.
+const JOBS: [(&str, &str); 2] =
+    [("without links", "artefacts,pages,bodies"), ("with links", "artefacts,pages,bodies,links")];
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let (mut site, mut pages, mut python, mut postgresql) =
-        (PathBuf::from("/usr/share/doc/python3.11/html"), 5_000, "python3".to_owned(), None);
+    let (mut site, mut pages, mut python, mut postgresql, mut rounds) =
+        (PathBuf::from("/usr/share/doc/python3.11/html"), 5_000, "python3".to_owned(), None, 3);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().expect("a value");
         match flag.as_str() {
             "--site" => site = value.into(),
             "--pages" => pages = value.parse().expect("a number"),
             "--python" => python = value,
+            "--rounds" => rounds = value.parse().expect("a number"),
             "--postgresql" => postgresql = Some(value),
             _ => panic!("{flag} is not known"),
         }
@@ -49,36 +52,42 @@ fn main() {
     println!("{pages} pages of {} ({:.0} MB of HTML)", site.display(), bytes as f64 / 1e6);
 
     // documents per CPU-second against the stub
-    let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     let mut documents = Vec::new();
-    for _ in 0..ROUNDS {
-        let server = stub::start();
-        let report = upload(dir.path(), &etl, &format!("mongodb://127.0.0.1:{}/bench", server.port));
-        ours.push(report["sent"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
-        peak = peak.max(report["peak_memory"].as_f64().unwrap());
-        documents = server.documents();
-        let server = stub::start();
-        if let Some(report) = peer(dir.path(), &python, server.port) {
-            theirs.push(report["documents"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+    for (job, collections) in JOBS {
+        let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+        for _ in 0..rounds {
+            let server = stub::start();
+            let url = format!("mongodb://127.0.0.1:{}/bench", server.port);
+            let report = upload(dir.path(), &etl, &url, collections);
+            ours.push(report["sent"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+            peak = peak.max(report["peak_memory"].as_f64().unwrap());
+            if job == JOBS[0].0 {
+                documents = server.documents();
+            }
+            let server = stub::start();
+            if let Some(report) = peer(dir.path(), &python, server.port, collections) {
+                theirs.push(report["documents"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+            }
         }
-    }
-    let ours = median(&mut ours);
-    println!("stub:   etl upload   {ours:>9.0} documents per CPU-second, peak memory {:.0} MB", peak / 1e6);
-    match theirs.is_empty() {
-        true => println!(
-            "not run: the peer: {python} lacks pyarrow, zstandard or pymongo (--python names one that has them)"
-        ),
-        false => {
-            let theirs = median(&mut theirs);
-            println!("stub:   Python peer  {theirs:>9.0} documents per CPU-second; ratio {:.2}", ours / theirs);
+        let ours = median(&mut ours);
+        println!("stub, {job}: etl upload  {ours:>9.0} documents per CPU-second, peak memory {:.0} MB", peak / 1e6);
+        match theirs.is_empty() {
+            true => println!(
+                "not run: the peer: {python} lacks pyarrow, zstandard or pymongo (--python names one that has them)"
+            ),
+            false => {
+                let theirs = median(&mut theirs);
+                println!("stub, {job}: Python peer {theirs:>9.0} documents per CPU-second; ratio {:.2}", ours / theirs);
+            }
         }
     }
 
     // documents per second against FerretDB
     let (mut ours, mut bare, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     let program = program().unwrap();
-    for round in 0..ROUNDS {
-        for with_loop in [false, true] {
+    for round in 0..rounds {
+        // who comes second finds a warmer machine
+        for with_loop in [round % 2 == 1, round % 2 == 0] {
             let folder = dir.path().join(format!("server-{round}-{with_loop}"));
             std::fs::create_dir(&folder).unwrap();
             let store = postgresql.as_deref().map_or(Store::Sqlite(&folder), Store::Postgresql);
@@ -87,7 +96,7 @@ fn main() {
             if with_loop {
                 bare.push(documents.len() as f64 / raw_loop(&url, &documents));
             } else {
-                let report = upload(dir.path(), &etl, &url);
+                let report = upload(dir.path(), &etl, &url, JOBS[0].1);
                 ours.push(report["sent"].as_f64().unwrap() / report["seconds"].as_f64().unwrap());
                 peak = peak.max(report["peak_memory"].as_f64().unwrap());
             }
@@ -179,10 +188,11 @@ fn day(data: &Path) -> String {
     folder.to_str().unwrap().trim_start_matches("day=").to_owned()
 }
 
-fn upload(data: &Path, etl: &Path, url: &str) -> serde_json::Value {
+fn upload(data: &Path, etl: &Path, url: &str, collections: &str) -> serde_json::Value {
     let _ = std::fs::remove_dir_all(data.join("ledger"));
     let output = Command::new(etl)
-        .args(["upload", "--partial", "--no-verify", "--json", "--day", &day(data), "--to", url, "--data"])
+        .args(["upload", "--partial", "--no-verify", "--json", "--day", &day(data), "--to", url])
+        .args(["--collections", collections, "--data"])
         .arg(data)
         .output()
         .unwrap();
@@ -190,11 +200,12 @@ fn upload(data: &Path, etl: &Path, url: &str) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn peer(data: &Path, python: &str, port: u16) -> Option<serde_json::Value> {
+fn peer(data: &Path, python: &str, port: u16, collections: &str) -> Option<serde_json::Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/peer-upload/upload.py");
     let day = day(data);
     let mut segments = Vec::new();
-    for set in ["artefacts", "pages"] {
+    // bodies come from the same files as artefacts
+    for set in collections.split(',').filter(|name| *name != "bodies") {
         let folder = data.join(set).join(format!("day={day}"));
         segments.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     }

@@ -110,8 +110,9 @@ pub struct Link {
 impl Mongo {
     /// Connects; the server has answered when this returns.
     pub fn connect(target: &Target, retry_for: Duration, timeout: Duration, shutdown: &Shutdown) -> Result<Mongo> {
+        // one thread is enough for what only waits
         let threads =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("mongo").enable_all().build();
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("mongo").enable_all().build();
         let runtime = threads.context("cannot start threads")?;
         let options = runtime.block_on(target.options(timeout))?;
         // the pool's own tasks start here
@@ -172,11 +173,11 @@ impl Link {
         self.again(attempt).await
     }
 
-    /// Runs a command that is bytes already; it is copied for each try.
-    pub async fn raw(&self, command: &RawDocumentBuf) -> Result<Document, Failure> {
+    /// Runs a command that is bytes already, and made anew for each try.
+    pub async fn raw(&self, make: impl Fn() -> Result<RawDocumentBuf, Error>) -> Result<Document, Failure> {
         let attempt = |db: Database| {
-            let command = command.clone();
-            async move { db.run_raw_command(command).await }
+            let command = make();
+            async move { db.run_raw_command(command?).await }
         };
         self.again(attempt).await
     }
