@@ -4,7 +4,8 @@
 //!
 //! * to a stub server that only acknowledges, by `etl upload --no-verify` and by bench/peer-upload/upload.py (pyarrow,
 //!   zstandard, pymongo): documents per CPU-second of the client;
-//! * to FerretDB on PostgreSQL (`--postgresql`, on SQLite without), by `etl upload --no-verify` and by a bare loop of the same
+//! * to FerretDB on PostgreSQL (a cluster of its own, unless `--postgresql` names one; on SQLite where PostgreSQL is not
+//!   installed), by `etl upload --no-verify` and by a bare loop of the same
 //!   driver over the same documents, which are in memory before the clock starts: documents per second.
 //!
 //! Each three times (`--rounds`), in turn; the median counts. Peak memory is upload's own.
@@ -26,6 +27,7 @@ use bus::{Bus, Options, Output, topic};
 use mongodb::bson::raw::RawDocumentBuf;
 use sha2::{Digest, Sha256};
 use xtask::services::ferretdb::{Ferret, Store, free_port, program};
+use xtask::services::postgresql::Cluster;
 
 /// What is uploaded to the stub: what `etl upload` sends unless told otherwise, and all that it can send.
 const JOBS: [(&str, &str); 2] =
@@ -34,7 +36,7 @@ const JOBS: [(&str, &str); 2] =
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut site, mut pages, mut python, mut postgresql, mut rounds) =
-        (PathBuf::from("/usr/share/doc/python3.11/html"), 5_000, "python3".to_owned(), None, 3);
+        (site(), 5_000, "python3".to_owned(), None, 3);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().expect("a value");
         match flag.as_str() {
@@ -85,6 +87,10 @@ fn main() {
     // documents per second against FerretDB
     let (mut ours, mut bare, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     let program = program().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // a cluster of our own, unless one is named; SQLite where PostgreSQL is not installed
+    let cluster = if postgresql.is_none() { Cluster::start(folder.path(), true).ok() } else { None };
+    let postgresql = postgresql.or_else(|| cluster.as_ref().map(|cluster| cluster.url().to_owned()));
     for round in 0..rounds {
         // who comes second finds a warmer machine
         for with_loop in [round % 2 == 1, round % 2 == 0] {
@@ -106,6 +112,15 @@ fn main() {
     let store = if postgresql.is_some() { "PostgreSQL" } else { "SQLite" };
     println!("FerretDB on {store}: etl upload  {ours:>7.0} documents/s, peak memory {:.0} MB", peak / 1e6);
     println!("FerretDB on {store}: bare loop   {bare:>7.0} documents/s; ratio {:.2}", ours / bare);
+}
+
+/// The Rust documentation, as rustup or Debian has it, else that of Python.
+fn site() -> PathBuf {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().map(|output| output.stdout);
+    let sysroot = String::from_utf8(sysroot.unwrap_or_default()).unwrap_or_default();
+    let rust = Path::new(sysroot.trim()).join("share/doc/rust/html");
+    let known = [rust, "/usr/share/doc/rust-doc/html".into(), "/usr/share/doc/python3.11/html".into()];
+    known.into_iter().find(|folder| folder.is_dir()).unwrap_or_default()
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -236,6 +251,8 @@ fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
                 _ => batches.push((collection.clone(), vec![document.clone()])),
             }
         }
+        // as an upload's own time, this has the making of the indexes in it
+        let started = Instant::now();
         for collection in ["artefacts", "pages"] {
             for (name, keys) in [
                 ("day_segment", &["day", "segment"][..]),
@@ -249,7 +266,6 @@ fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
                 db.run_command(mongodb::bson::doc! { "createIndexes": collection, "indexes": [index] }).await.unwrap();
             }
         }
-        let started = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for (collection, batch) in batches {
             while tasks.len() >= 4 {
