@@ -35,8 +35,7 @@ const JOBS: [(&str, &str); 2] =
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let (mut site, mut pages, mut python, mut postgresql, mut rounds) =
-        (site(), 5_000, "python3".to_owned(), None, 3);
+    let (mut site, mut pages, mut python, mut postgresql, mut rounds) = (site(), 5_000, "python3".to_owned(), None, 3);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().expect("a value");
         match flag.as_str() {

@@ -35,8 +35,9 @@ impl Cluster {
         let data = cluster.data();
         cluster.run("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "--no-sync"])?;
         let (sockets, fsync) = (folder.display(), if durable { "on" } else { "off" });
-        let options =
-            format!("-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={sockets} -c fsync={fsync}");
+        let options = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={sockets} -c fsync={fsync}"
+        );
         cluster.run("pg_ctl", &["-D", &data, "-w", "-l", &format!("{data}/log"), "-o", &options, "start"])?;
         Ok(cluster)
     }
