@@ -49,15 +49,15 @@ fn what_is_wrong_comes_with_a_remedy() {
     world.at(NOON + 2 * DAY);
     world.append(0, artefacts(1));
     world.at(NOON);
-    // what should be a folder is none, and a segment was set aside and is not back
-    let tmp = world.path().join("tmp");
-    std::fs::remove_dir_all(&tmp).unwrap();
-    std::fs::write(&tmp, "").unwrap();
+    // a segment was set aside and is not back, and what should be a folder is none
     let segment = &world.segments()[0];
     std::fs::write(segment, "no Parquet").unwrap();
     let nowhere = world.path().join("nowhere");
     let aside = world.etl_at(world.path(), &nowhere, &["verify", "--archive"]).output().unwrap();
     assert_eq!(aside.status.code(), Some(3), "{}", text(&aside));
+    let tmp = world.path().join("tmp");
+    std::fs::remove_dir_all(&tmp).unwrap();
+    std::fs::write(&tmp, "").unwrap();
 
     let gone = ["--mongodb", "mongodb://127.0.0.1:9/night", "--retry-for", "1s", "--timeout", "1s"];
     let (code, checks) = asked(&world, world.path(), &gone);
