@@ -35,7 +35,7 @@ def main():
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=BATCH):
             documents, bodies = [], []
             for row in batch.to_pylist():
-                row["_id"] = row.pop("id")
+                row["_id"] = f"{row['id']}/{row['ordinal']}" if kind == "links" else row.pop("id")
                 row["day"], row["segment"] = day, name
                 if kind == "artefacts":
                     body, sha256 = row.pop("body"), row["body_sha256"]

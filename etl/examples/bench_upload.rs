@@ -4,12 +4,13 @@
 //!
 //! * to a stub server that only acknowledges, by `etl upload --no-verify` and by bench/peer-upload/upload.py (pyarrow,
 //!   zstandard, pymongo): documents per CPU-second of the client;
-//! * to FerretDB on PostgreSQL (`--postgresql`, on SQLite without), by `etl upload --no-verify` and by a bare loop of the same
+//! * to FerretDB on PostgreSQL (a cluster of its own, unless `--postgresql` names one; on SQLite where PostgreSQL is not
+//!   installed), by `etl upload --no-verify` and by a bare loop of the same
 //!   driver over the same documents, which are in memory before the clock starts: documents per second.
 //!
-//! Each three times, in turn; the median counts. Peak memory is upload's own.
+//! Each three times (`--rounds`), in turn; the median counts. Peak memory is upload's own.
 //!
-//! `cargo xtask bench upload [-- --site DIR --pages N --python PYTHON --postgresql URL]`
+//! `cargo xtask bench upload [-- --site DIR --pages N --rounds N --python PYTHON --postgresql URL]`
 
 #![allow(missing_docs, reason = "an executable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
@@ -26,19 +27,22 @@ use bus::{Bus, Options, Output, topic};
 use mongodb::bson::raw::RawDocumentBuf;
 use sha2::{Digest, Sha256};
 use xtask::services::ferretdb::{Ferret, Store, free_port, program};
+use xtask::services::postgresql::Cluster;
 
-const ROUNDS: usize = 3;
+/// What is uploaded to the stub: what `etl upload` sends unless told otherwise, and all that it can send.
+const JOBS: [(&str, &str); 2] =
+    [("without links", "artefacts,pages,bodies"), ("with links", "artefacts,pages,bodies,links")];
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let (mut site, mut pages, mut python, mut postgresql) =
-        (PathBuf::from("/usr/share/doc/python3.11/html"), 5_000, "python3".to_owned(), None);
+    let (mut site, mut pages, mut python, mut postgresql, mut rounds) = (site(), 5_000, "python3".to_owned(), None, 3);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().expect("a value");
         match flag.as_str() {
             "--site" => site = value.into(),
             "--pages" => pages = value.parse().expect("a number"),
             "--python" => python = value,
+            "--rounds" => rounds = value.parse().expect("a number"),
             "--postgresql" => postgresql = Some(value),
             _ => panic!("{flag} is not known"),
         }
@@ -49,36 +53,46 @@ fn main() {
     println!("{pages} pages of {} ({:.0} MB of HTML)", site.display(), bytes as f64 / 1e6);
 
     // documents per CPU-second against the stub
-    let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     let mut documents = Vec::new();
-    for _ in 0..ROUNDS {
-        let server = stub::start();
-        let report = upload(dir.path(), &etl, &format!("mongodb://127.0.0.1:{}/bench", server.port));
-        ours.push(report["sent"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
-        peak = peak.max(report["peak_memory"].as_f64().unwrap());
-        documents = server.documents();
-        let server = stub::start();
-        if let Some(report) = peer(dir.path(), &python, server.port) {
-            theirs.push(report["documents"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+    for (job, collections) in JOBS {
+        let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+        for _ in 0..rounds {
+            let server = stub::start();
+            let url = format!("mongodb://127.0.0.1:{}/bench", server.port);
+            let report = upload(dir.path(), &etl, &url, collections);
+            ours.push(report["sent"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+            peak = peak.max(report["peak_memory"].as_f64().unwrap());
+            if job == JOBS[0].0 {
+                documents = server.documents();
+            }
+            let server = stub::start();
+            if let Some(report) = peer(dir.path(), &python, server.port, collections) {
+                theirs.push(report["documents"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+            }
         }
-    }
-    let ours = median(&mut ours);
-    println!("stub:   etl upload   {ours:>9.0} documents per CPU-second, peak memory {:.0} MB", peak / 1e6);
-    match theirs.is_empty() {
-        true => println!(
-            "not run: the peer: {python} lacks pyarrow, zstandard or pymongo (--python names one that has them)"
-        ),
-        false => {
-            let theirs = median(&mut theirs);
-            println!("stub:   Python peer  {theirs:>9.0} documents per CPU-second; ratio {:.2}", ours / theirs);
+        let ours = median(&mut ours);
+        println!("stub, {job}: etl upload  {ours:>9.0} documents per CPU-second, peak memory {:.0} MB", peak / 1e6);
+        match theirs.is_empty() {
+            true => println!(
+                "not run: the peer: {python} lacks pyarrow, zstandard or pymongo (--python names one that has them)"
+            ),
+            false => {
+                let theirs = median(&mut theirs);
+                println!("stub, {job}: Python peer {theirs:>9.0} documents per CPU-second; ratio {:.2}", ours / theirs);
+            }
         }
     }
 
     // documents per second against FerretDB
     let (mut ours, mut bare, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     let program = program().unwrap();
-    for round in 0..ROUNDS {
-        for with_loop in [false, true] {
+    let folder = tempfile::tempdir().unwrap();
+    // a cluster of our own, unless one is named; SQLite where PostgreSQL is not installed
+    let cluster = if postgresql.is_none() { Cluster::start(folder.path(), true).ok() } else { None };
+    let postgresql = postgresql.or_else(|| cluster.as_ref().map(|cluster| cluster.url().to_owned()));
+    for round in 0..rounds {
+        // who comes second finds a warmer machine
+        for with_loop in [round % 2 == 1, round % 2 == 0] {
             let folder = dir.path().join(format!("server-{round}-{with_loop}"));
             std::fs::create_dir(&folder).unwrap();
             let store = postgresql.as_deref().map_or(Store::Sqlite(&folder), Store::Postgresql);
@@ -87,7 +101,7 @@ fn main() {
             if with_loop {
                 bare.push(documents.len() as f64 / raw_loop(&url, &documents));
             } else {
-                let report = upload(dir.path(), &etl, &url);
+                let report = upload(dir.path(), &etl, &url, JOBS[0].1);
                 ours.push(report["sent"].as_f64().unwrap() / report["seconds"].as_f64().unwrap());
                 peak = peak.max(report["peak_memory"].as_f64().unwrap());
             }
@@ -97,6 +111,15 @@ fn main() {
     let store = if postgresql.is_some() { "PostgreSQL" } else { "SQLite" };
     println!("FerretDB on {store}: etl upload  {ours:>7.0} documents/s, peak memory {:.0} MB", peak / 1e6);
     println!("FerretDB on {store}: bare loop   {bare:>7.0} documents/s; ratio {:.2}", ours / bare);
+}
+
+/// The Rust documentation, as rustup or Debian has it, else that of Python.
+fn site() -> PathBuf {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().map(|output| output.stdout);
+    let sysroot = String::from_utf8(sysroot.unwrap_or_default()).unwrap_or_default();
+    let rust = Path::new(sysroot.trim()).join("share/doc/rust/html");
+    let known = [rust, "/usr/share/doc/rust-doc/html".into(), "/usr/share/doc/python3.11/html".into()];
+    known.into_iter().find(|folder| folder.is_dir()).unwrap_or_default()
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -179,10 +202,11 @@ fn day(data: &Path) -> String {
     folder.to_str().unwrap().trim_start_matches("day=").to_owned()
 }
 
-fn upload(data: &Path, etl: &Path, url: &str) -> serde_json::Value {
+fn upload(data: &Path, etl: &Path, url: &str, collections: &str) -> serde_json::Value {
     let _ = std::fs::remove_dir_all(data.join("ledger"));
     let output = Command::new(etl)
-        .args(["upload", "--partial", "--no-verify", "--json", "--day", &day(data), "--to", url, "--data"])
+        .args(["upload", "--partial", "--no-verify", "--json", "--day", &day(data), "--to", url])
+        .args(["--collections", collections, "--data"])
         .arg(data)
         .output()
         .unwrap();
@@ -190,11 +214,12 @@ fn upload(data: &Path, etl: &Path, url: &str) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn peer(data: &Path, python: &str, port: u16) -> Option<serde_json::Value> {
+fn peer(data: &Path, python: &str, port: u16, collections: &str) -> Option<serde_json::Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/peer-upload/upload.py");
     let day = day(data);
     let mut segments = Vec::new();
-    for set in ["artefacts", "pages"] {
+    // bodies come from the same files as artefacts
+    for set in collections.split(',').filter(|name| *name != "bodies") {
         let folder = data.join(set).join(format!("day={day}"));
         segments.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     }
@@ -225,6 +250,8 @@ fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
                 _ => batches.push((collection.clone(), vec![document.clone()])),
             }
         }
+        // as an upload's own time, this has the making of the indexes in it
+        let started = Instant::now();
         for collection in ["artefacts", "pages"] {
             for (name, keys) in [
                 ("day_segment", &["day", "segment"][..]),
@@ -238,7 +265,6 @@ fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
                 db.run_command(mongodb::bson::doc! { "createIndexes": collection, "indexes": [index] }).await.unwrap();
             }
         }
-        let started = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for (collection, batch) in batches {
             while tasks.len() >= 4 {

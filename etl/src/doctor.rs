@@ -1,6 +1,6 @@
 //! `etl doctor`: looks at everything that the night needs, and says for each thing that is wrong what to do.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use archive::{Catalogue, DataDir, DataSet};
@@ -189,14 +189,8 @@ fn database(args: &Args, shutdown: &Shutdown) -> Check {
         Ok(None) => return good("database", "none is named (--mongodb)"),
         Err(error) => return bad("database", format!("{error:#}"), REMEDY),
     };
-    // a doctor does not wait for ten minutes
-    let quick = Server {
-        retry_for: args.server.retry_for.min(Duration::from_secs(5)),
-        timeout: args.server.timeout.min(Duration::from_secs(5)),
-        ..args.server.clone()
-    };
     let began = Instant::now();
-    let asked = quick.connect(&target, shutdown).and_then(|mongo| {
+    let asked = args.server.quick().connect(&target, shutdown).and_then(|mongo| {
         // to be let in is not enough: this asks for rights on the database
         mongo.wait(mongo.link().command(doc! { "listCollections": 1, "nameOnly": true }))?;
         Ok(mongo.link().one_by_one())

@@ -7,20 +7,22 @@
 
 pub mod bson;
 pub mod document;
+mod pool;
 pub mod target;
 
 use std::future::{Future, IntoFuture};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use mongodb::Database;
 use mongodb::bson::raw::{RawDocument, RawDocumentBuf};
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind};
-use mongodb::{Client, Database};
 use program::{Shutdown, redact};
 use tokio::runtime::Runtime;
 
+use pool::Pool;
 pub use target::{Server, Target};
 
 /// First pause before a command is tried again; it doubles up to [`LONGEST_PAUSE`].
@@ -95,35 +97,35 @@ pub struct Mongo {
 /// What tasks share; cheap to clone.
 #[derive(Clone)]
 pub struct Link {
-    db: Database,
+    pool: Arc<Pool>,
     target: String,
     /// True for FerretDB, which finds documents by `_id` only when it is asked for one at a time.
     one_by_one: bool,
     retry_for: Duration,
     timeout: Duration,
-    well: std::sync::Arc<Mutex<Instant>>,
+    well: Arc<Mutex<Instant>>,
     shutdown: Shutdown,
 }
 
 impl Mongo {
     /// Connects; the server has answered when this returns.
     pub fn connect(target: &Target, retry_for: Duration, timeout: Duration, shutdown: &Shutdown) -> Result<Mongo> {
+        // one thread is enough for what only waits
         let threads =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("mongo").enable_all().build();
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("mongo").enable_all().build();
         let runtime = threads.context("cannot start threads")?;
         let options = runtime.block_on(target.options(timeout))?;
         // the pool's own tasks start here
         let guard = runtime.enter();
-        let client = Client::with_options(options).with_context(|| format!("cannot use {}", target.shown()))?;
+        let pool = Pool::new(options, target.database()).with_context(|| format!("cannot use {}", target.shown()))?;
         drop(guard);
-        let db = client.database(target.database());
         let mut link = Link {
-            db,
+            pool: Arc::new(pool),
             target: target.shown().to_owned(),
             one_by_one: false,
             retry_for,
             timeout,
-            well: std::sync::Arc::new(Mutex::new(Instant::now())),
+            well: Arc::new(Mutex::new(Instant::now())),
             shutdown: shutdown.clone(),
         };
         let build = runtime.block_on(link.command(doc! { "buildInfo": 1 }))?;
@@ -164,22 +166,31 @@ impl Link {
 
     /// Runs a command.
     pub async fn command(&self, command: Document) -> Result<Document, Failure> {
-        self.again(|| self.db.run_command(command.clone()).into_future()).await
+        let attempt = |db: Database| {
+            let command = command.clone();
+            async move { db.run_command(command).await }
+        };
+        self.again(attempt).await
     }
 
-    /// Runs a command that is bytes already; it is copied for each try.
-    pub async fn raw(&self, command: &RawDocumentBuf) -> Result<Document, Failure> {
-        self.again(|| self.db.run_raw_command(command.clone()).into_future()).await
+    /// Runs a command that is bytes already, and made anew for each try.
+    pub async fn raw(&self, make: impl Fn() -> Result<RawDocumentBuf, Error>) -> Result<Document, Failure> {
+        let attempt = |db: Database| {
+            let command = make();
+            async move { db.run_raw_command(command?).await }
+        };
+        self.again(attempt).await
     }
 
     /// Does something that may be done twice until it succeeds, the server refuses, or it was away for too long.
-    pub async fn again<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+    async fn again<T, F>(&self, attempt: impl Fn(Database) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let mut patience = Patience::new();
         loop {
-            match self.in_time(attempt()).await {
+            let (generation, db) = self.pool.get();
+            match self.in_time(generation, attempt(db)).await {
                 Ok(done) => return Ok(done),
                 Err(broken) => self.bear(&mut patience, broken).await?,
             }
@@ -212,10 +223,11 @@ impl Link {
         mut state: S,
         each: &mut impl FnMut(&mut S, &RawDocument),
     ) -> Result<S, Broken> {
-        let documents = self.db.collection::<RawDocumentBuf>(collection);
+        let (generation, db) = self.pool.get();
+        let documents = db.collection::<RawDocumentBuf>(collection);
         let find = documents.find(filter).projection(fields).batch_size(1_000);
-        let mut cursor = self.in_time(find.into_future()).await?;
-        while self.in_time(cursor.advance()).await? {
+        let mut cursor = self.in_time(generation, find.into_future()).await?;
+        while self.in_time(generation, cursor.advance()).await? {
             if self.shutdown.requested() {
                 return Err(Broken::Interrupted);
             }
@@ -224,14 +236,20 @@ impl Link {
         Ok(state)
     }
 
-    async fn in_time<T>(&self, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Broken> {
+    /// Waits for an attempt that uses the pool of this generation, but not for longer than the timeout.
+    async fn in_time<T>(&self, generation: u64, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Broken> {
         match tokio::time::timeout(self.timeout, attempt).await {
             Ok(Ok(done)) => {
                 self.set_well();
                 Ok(done)
             }
             Ok(Err(error)) => Err(Broken::Error(error)),
-            Err(_) => Err(Broken::Slow),
+            Err(_) => {
+                if let Err(error) = self.pool.renew(generation) {
+                    return Err(Broken::Error(error));
+                }
+                Err(Broken::Slow)
+            }
         }
     }
 

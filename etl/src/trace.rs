@@ -1,11 +1,13 @@
 //! `etl trace URL`: everything that is known of one URL along the line, in the order in which it flows.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use archive::{Catalogue, DataDir, DataSet, Run};
-use arrow::array::{Array, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
+use archive::{Catalogue, DataDir, DataSet, Run, Segment};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use bus::Bus;
 use bus::payload::{Artefact, State, UrlState};
 use bus::topic::{self, ARTEFACTS, PARTITIONS, partition_of};
@@ -15,14 +17,17 @@ use program::{Common, Exit, Misuse, Shutdown, human};
 use serde_json::{Value, json};
 
 use crate::columns::array;
-use crate::mongo::Server;
 use crate::mongo::document::Collection;
+use crate::mongo::{Server, Target};
 use crate::segment_reader::{SegmentReader, batches};
+use crate::upload::is_interrupted;
+use crate::upload::send::fetch;
 use crate::world;
 
 /// Tell everything that is known of one URL: frontier, bus, archive, database, reports
 ///
-/// The bus keeps records 30 days, the archive for ever. The database is asked when --mongodb names one.
+/// The bus keeps records 30 days, the archive for ever. The database is asked when --mongodb names one; when it does not
+/// answer, the rest is told all the same, and the exit code is 3.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// URL; it need not be canonical
@@ -47,24 +52,21 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         None => (Value::Null, Vec::new()),
     };
     let catalogue = Catalogue::read(&data)?;
-    let archived = archived(&catalogue, &url)?;
-    let pages = pages(&catalogue, &url)?;
+    let archived = rows(&catalogue, DataSet::Artefacts, &FETCH, &url);
+    let pages = rows(&catalogue, DataSet::Pages, &PAGE, &url);
     let reports = reports(&data, &url)?;
-    let documents = match args.server.target()? {
-        Some(target) => {
-            let mongo = args.server.connect(&target, shutdown)?;
-            let mut found = Vec::new();
-            for collection in [Collection::Artefacts, Collection::Pages] {
-                let fields = doc! { "_id": 1, "day": 1, "segment": 1, "rev": 1 };
-                let pass = mongo.link().pass(collection.name(), doc! { "url": &url }, fields, Vec::new, |list, d| {
-                    let text = |key| d.get_str(key).unwrap_or_default().to_owned();
-                    list.push(json!({ "collection": collection.name(), "id": text("_id"), "segment": text("segment"), "rev": text("rev") }));
-                });
-                found.extend(mongo.wait(pass)?);
+    let (documents, asked) = match args.server.target()? {
+        Some(target) => match documents(&args.server, &target, &url, &archived, shutdown) {
+            Ok(found) => (json!({ "server": target.shown(), "documents": found }), true),
+            Err(error) if is_interrupted(&error) => return Ok(Exit::Interrupted),
+            // the rest is known all the same
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::error!("{why}; `etl doctor` looks for the cause");
+                (json!({ "server": target.shown(), "documents": [], "error": why }), false)
             }
-            json!({ "server": target.shown(), "documents": found })
-        }
-        None => Value::Null,
+        },
+        None => (Value::Null, true),
     };
     let known = !frontier.is_null() || !on_bus.is_empty() || !archived.is_empty();
     let all = json!({
@@ -79,7 +81,43 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
             println!("nothing is known of it; `spider explain {url}` says whether it would be fetched");
         }
     }
-    Ok(Exit::Done)
+    Ok(if asked { Exit::Done } else { Exit::Partly })
+}
+
+/// The documents of the URL: its fetches and pages, their bodies, and how many links lead from it and to it.
+fn documents(
+    server: &Server,
+    target: &Target,
+    url: &str,
+    archived: &[Value],
+    shutdown: &Shutdown,
+) -> Result<Vec<Value>> {
+    let mongo = server.quick().connect(target, shutdown)?;
+    let mut found = Vec::new();
+    for collection in [Collection::Artefacts, Collection::Pages] {
+        let fields = doc! { "_id": 1, "day": 1, "segment": 1, "rev": 1 };
+        let pass = mongo.link().pass(collection.name(), doc! { "url": url }, fields, Vec::new, |list, d| {
+            let text = |key| d.get_str(key).unwrap_or_default().to_owned();
+            let (id, segment, rev) = (text("_id"), text("segment"), text("rev"));
+            list.push(json!({ "collection": collection.name(), "id": id, "segment": segment, "rev": rev }));
+        });
+        found.extend(mongo.wait(pass)?);
+    }
+    let bodies: BTreeSet<&str> = archived.iter().filter_map(|one| one["body_sha256"].as_str()).collect();
+    let bodies: Vec<&str> = bodies.into_iter().collect();
+    for body in mongo.wait(fetch(mongo.link(), Collection::Bodies, &bodies, &doc! { "rev": 1, "bytes": 1 }))? {
+        let (id, rev) = (body.get_str("_id").unwrap_or_default(), body.get_str("rev").unwrap_or_default());
+        found.push(json!({ "collection": "bodies", "id": id, "rev": rev, "bytes": body.get_i64("bytes").ok() }));
+    }
+    for (key, direction) in [("src", "from it"), ("dst", "to it")] {
+        let (filter, fields) = (doc! { key: url }, doc! { "_id": 1 });
+        let pass = mongo.link().pass(Collection::Links.name(), filter, fields, || 0_u64, |count, _| *count += 1);
+        match mongo.wait(pass)? {
+            0 => {}
+            count => found.push(json!({ "collection": "links", "direction": direction, "count": count })),
+        }
+    }
+    Ok(found)
 }
 
 /// The newest state of the URL in a crawl's frontier.
@@ -87,9 +125,13 @@ fn frontier(bus: &Bus, crawl: &str, host: &str, url: &str) -> Result<Value> {
     let topic = topic::frontier(crawl).name;
     let mut state = Value::Null;
     scan(bus, &topic, host, |delivered| {
-        if delivered.record.key == url.as_bytes()
-            && let Ok((_, found)) = UrlState::from_record(&delivered.record)
-        {
+        if delivered.record.key != url.as_bytes() {
+            return;
+        }
+        if delivered.record.value.is_none() {
+            // taken out of the frontier
+            state = Value::Null;
+        } else if let Ok((_, found)) = UrlState::from_record(&delivered.record) {
             let name = match found.state {
                 State::Pending => "pending",
                 State::Fetched => "fetched",
@@ -97,7 +139,9 @@ fn frontier(bus: &Bus, crawl: &str, host: &str, url: &str) -> Result<Value> {
             };
             state = json!({
                 "crawl": crawl, "offset": delivered.offset, "state": name, "status": found.status, "depth": found.depth,
-                "via": found.via, "attempts": found.attempts, "next_fetch": found.next_fetch,
+                "via": found.via, "hops": found.hops, "attempts": found.attempts,
+                "next_fetch": (found.next_fetch > 0).then(|| time(found.next_fetch.saturating_mul(1_000_000))),
+                "etag": found.etag, "last_modified": found.last_modified, "hash": found.hash, "interval": found.interval,
             });
         }
     })?;
@@ -111,7 +155,8 @@ fn on_bus(bus: &Bus, host: &str, url: &str) -> Result<Vec<Value>> {
         if delivered.record.key == url.as_bytes() {
             let artefact = Artefact::from_record(&delivered.record).ok();
             found.push(json!({
-                "partition": delivered.partition, "offset": delivered.offset, "appended": delivered.time,
+                "partition": delivered.partition, "offset": delivered.offset,
+                "appended": time(delivered.time.saturating_mul(1000)),
                 "id": artefact.as_ref().map(|a| a.id.to_string()), "status": artefact.as_ref().and_then(|a| a.status),
                 "error": artefact.and_then(|a| a.error),
             }));
@@ -137,73 +182,57 @@ fn scan(bus: &Bus, topic: &str, host: &str, mut each: impl FnMut(&bus::Delivered
     }
 }
 
-/// The rows of the URL in the archive.
-fn archived(catalogue: &Catalogue, url: &str) -> Result<Vec<Value>> {
+/// What is shown of a fetch and of a page, beside its day and segment.
+const FETCH: [&str; 8] = ["id", "offset", "fetched_at", "appended_at", "status", "error", "body_sha256", "body_bytes"];
+const PAGE: [&str; 6] = ["id", "title", "lang", "words", "links_out", "extractor"];
+
+/// The rows of the URL in a data set; a damaged segment says nothing, which is told.
+fn rows(catalogue: &Catalogue, set: DataSet, names: &[&str], url: &str) -> Vec<Value> {
     let mut found = Vec::new();
-    for segment in catalogue.segments(DataSet::Artefacts, None, None) {
-        let reader = match SegmentReader::open(&segment.path) {
-            Ok(reader) => reader,
-            Err(error) => {
-                tracing::warn!("{error:#}");
-                continue;
-            }
-        };
-        let column = reader.column("url")?;
-        for group in 0..reader.metadata().num_row_groups() {
-            let filter = reader.columns(&[])?.get_row_group_column_bloom_filter(group, column)?;
-            if reader.text_is_outside(group, column, url) || filter.is_some_and(|filter| !filter.check(&url)) {
-                continue;
-            }
-            let names = ["url", "id", "fetched_at", "status", "error", "offset", "body_sha256"];
-            let rows = reader.columns(&names)?.with_row_groups(vec![group]).build()?;
-            for batch in batches(reader.path(), rows) {
-                let batch = batch?;
-                let text = |name| array::<StringArray>(&batch, name);
-                let (urls, ids, errors, bodies) = (text("url")?, text("id")?, text("error")?, text("body_sha256")?);
-                let times: TimestampMicrosecondArray = array(&batch, "fetched_at")?;
-                let (statuses, offsets): (Int64Array, Int64Array) =
-                    (array(&batch, "status")?, array(&batch, "offset")?);
-                for i in (0..batch.num_rows()).filter(|i| urls.value(*i) == url) {
-                    found.push(json!({
-                        "day": segment.day.to_string(), "segment": segment.name.to_string(), "id": ids.value(i),
-                        "offset": offsets.value(i), "fetched_at": time(times.value(i)),
-                        "status": statuses.is_valid(i).then(|| statuses.value(i)),
-                        "error": errors.is_valid(i).then(|| errors.value(i)), "body_sha256": bodies.value(i),
-                    }));
-                }
+    for segment in catalogue.segments(set, None, None) {
+        match rows_in(segment, names, url) {
+            Ok(rows) => found.extend(rows),
+            Err(error) => tracing::warn!("{error:#}; `etl verify --archive` mends what is damaged"),
+        }
+    }
+    found
+}
+
+fn rows_in(segment: &Segment, names: &[&str], url: &str) -> Result<Vec<Value>> {
+    let reader = SegmentReader::open(&segment.path)?;
+    let column = reader.column("url")?;
+    let mut found = Vec::new();
+    for group in 0..reader.metadata().num_row_groups() {
+        let filter = reader.columns(&[])?.get_row_group_column_bloom_filter(group, column)?;
+        if reader.text_is_outside(group, column, url) || filter.is_some_and(|filter| !filter.check(&url)) {
+            continue;
+        }
+        let wanted: Vec<&str> = names.iter().copied().chain(["url"]).collect();
+        for batch in batches(reader.path(), reader.columns(&wanted)?.with_row_groups(vec![group]).build()?) {
+            let batch = batch?;
+            let urls: StringArray = array(&batch, "url")?;
+            for i in (0..batch.num_rows()).filter(|i| urls.value(*i) == url) {
+                let mut row = serde_json::Map::new();
+                row.insert("day".into(), segment.day.to_string().into());
+                row.insert("segment".into(), segment.name.to_string().into());
+                row.extend(names.iter().map(|name| ((*name).to_owned(), cell(&batch, name, i))));
+                found.push(Value::Object(row));
             }
         }
     }
     Ok(found)
 }
 
-/// The rows of the URL among the pages.
-fn pages(catalogue: &Catalogue, url: &str) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for segment in catalogue.segments(DataSet::Pages, None, None) {
-        let Ok(reader) = SegmentReader::open(&segment.path) else { continue };
-        let column = reader.column("url")?;
-        for group in 0..reader.metadata().num_row_groups() {
-            if reader.text_is_outside(group, column, url) {
-                continue;
-            }
-            let names = ["url", "id", "title", "lang", "words", "links_out", "extractor"];
-            for batch in batches(reader.path(), reader.columns(&names)?.with_row_groups(vec![group]).build()?) {
-                let batch = batch?;
-                let text = |name| array::<StringArray>(&batch, name);
-                let (urls, ids, titles, langs) = (text("url")?, text("id")?, text("title")?, text("lang")?);
-                let (words, links): (Int64Array, Int64Array) = (array(&batch, "words")?, array(&batch, "links_out")?);
-                for i in (0..batch.num_rows()).filter(|i| urls.value(*i) == url) {
-                    found.push(json!({
-                        "day": segment.day.to_string(), "segment": segment.name.to_string(), "id": ids.value(i),
-                        "title": titles.is_valid(i).then(|| titles.value(i)), "lang": langs.is_valid(i).then(|| langs.value(i)),
-                        "words": words.value(i), "links_out": links.value(i),
-                    }));
-                }
-            }
-        }
+/// A cell as JSON.
+fn cell(batch: &RecordBatch, name: &str, row: usize) -> Value {
+    let Some(column) = batch.column_by_name(name).filter(|column| column.is_valid(row)) else { return Value::Null };
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return texts.value(row).into();
     }
-    Ok(found)
+    if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        return time(times.value(row)).into();
+    }
+    column.as_primitive_opt::<Int64Type>().map_or(Value::Null, |numbers| numbers.value(row).into())
 }
 
 /// Tables of finished reports that name the URL, with how many cells do.
@@ -275,8 +304,10 @@ fn print(all: &Value) {
                 println!("{title}: {}", line(&object["server"]));
                 let list = object["documents"].as_array().cloned().unwrap_or_default();
                 list.iter().for_each(|one| println!("  {}", line(one)));
-                if list.is_empty() {
-                    println!("  nothing");
+                match object.get("error").and_then(Value::as_str) {
+                    Some(why) => println!("  not answered: {}", human::clean(why)),
+                    None if list.is_empty() => println!("  nothing"),
+                    None => {}
                 }
             }
             one => println!("{title}:\n  {}", line(one)),

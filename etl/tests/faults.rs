@@ -23,7 +23,7 @@ fn connections_that_are_cut_stalled_and_late_change_nothing() {
     for seed in 1..=2 {
         let proxy = Proxy::new(server.port, seed);
         let url = format!("mongodb://127.0.0.1:{}/night", proxy.port);
-        let (code, report) = upload(&world, &url, &["--timeout", "5s", "--retry-for", "5m", "--force"]);
+        let (code, report) = upload(&world, &url, &["--timeout", "2s", "--retry-for", "5m", "--force"]);
         assert_eq!((code, report["state"].as_str()), (0, Some("verified")), "{report}");
         let done = proxy.done();
         (cuts, stalls) = (cuts + done.0, stalls + done.1);

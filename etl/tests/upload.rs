@@ -209,7 +209,7 @@ fn a_second_upload_of_the_day_ends_at_once_and_names_the_holder() {
 
 #[test]
 fn on_postgresql_it_is_the_same_and_text_that_it_refuses_is_rejected_by_name() {
-    let Some((ferret, cluster)) = server_on_postgresql("on_postgresql_it_is_the_same") else { return };
+    let Some((ferret, cluster, _dir)) = server_on_postgresql("on_postgresql_it_is_the_same") else { return };
     let url = format!("mongodb://127.0.0.1:{}/night", ferret.port());
     let world = World::new();
     fill(&world, 30);

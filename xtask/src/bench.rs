@@ -90,6 +90,16 @@ impl Bench {
                 std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
                 line.arg("--folder").arg(folder)
             }
+            Name::Upload if !self.rest.iter().any(|arg| arg == "--python") => {
+                match python_with(&workspace, "python-upload", &["pyarrow", "zstandard", "pymongo"]) {
+                    Ok(python) => line.arg("--python").arg(python),
+                    // the benchmark says that its peer was not run
+                    Err(error) => {
+                        eprintln!("{error:#}");
+                        line
+                    }
+                }
+            }
             Name::Stage | Name::Extract | Name::Upload => line,
         };
         let line = line.args(&self.rest);
@@ -103,11 +113,16 @@ impl Bench {
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     const PEERS: [&str; 10] =
         ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow", "uniseg"];
-    let own = workspace.target.join("python-mining-2");
+    python_with(workspace, "python-mining-2", &PEERS)
+}
+
+/// A Python with these packages, in a folder of ours, made once.
+fn python_with(workspace: &Workspace, name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let own = workspace.target.join(name);
     let python = own.join("bin/python3");
     if !own.join("complete").is_file() {
         let make = Line::new("python3").args(["-m", "venv"]).arg(&own);
-        let install = Line::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PEERS);
+        let install = Line::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages);
         for line in [make, install] {
             line.print();
             process::run_well(&line)?;

@@ -84,7 +84,24 @@ pub fn int(out: &mut Vec<u8>, name: &str, value: i64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// A whole document that was written before, as an element of an array.
+/// What stands before a document that is an element of an array, at this place.
+pub fn element_at(out: &mut Vec<u8>, place: usize) {
+    out.push(0x03);
+    let mut digits = [0; 20];
+    let (mut from, mut rest) = (digits.len(), place);
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[from..]);
+    out.push(0);
+}
+
+/// A whole document that was written before, inside.
 pub fn embed(out: &mut Vec<u8>, name: &str, document: &[u8]) {
     element(out, 0x03, name);
     out.extend_from_slice(document);
@@ -108,9 +125,12 @@ mod tests {
         null(&mut out, "n");
         int(&mut out, "i", -5);
         let list = array(&mut out, "list");
-        let pair = document(&mut out, "0");
-        text(&mut out, "name", "");
-        pair.end(&mut out);
+        for place in 0..101 {
+            element_at(&mut out, place);
+            let pair = begin(&mut out);
+            text(&mut out, "name", "");
+            pair.end(&mut out);
+        }
         list.end(&mut out);
         whole.end(&mut out);
         let read = Document::from_reader(out.as_slice()).unwrap();
@@ -118,8 +138,15 @@ mod tests {
             mongodb::bson::Binary { subtype: mongodb::bson::spec::BinarySubtype::Generic, bytes: vec![0, 1, 255] };
         let want = doc! {
             "t": "a\0\u{e9}", "b": bytes, "y": true, "when": DateTime::from_millis(-1), "n": Bson::Null, "i": -5_i64,
-            "list": [doc! { "name": "" }],
+            "list": vec![Bson::Document(doc! { "name": "" }); 101],
         };
         assert_eq!(read, want);
+        let raw = mongodb::bson::RawDocument::from_bytes(&out).unwrap();
+        let keys: Vec<String> = raw_keys(raw.get_array("list").unwrap().as_bytes());
+        assert_eq!(keys, (0..101).map(|place| place.to_string()).collect::<Vec<_>>());
+    }
+    fn raw_keys(array: &[u8]) -> Vec<String> {
+        let raw = mongodb::bson::RawDocument::from_bytes(array).unwrap();
+        raw.iter().map(|element| element.unwrap().0.to_string()).collect()
     }
 }

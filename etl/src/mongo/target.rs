@@ -13,6 +13,8 @@ use crate::size;
 
 /// Environment variable with the password.
 const PASSWORD: &str = "KAFKASPIDER_MONGODB_PASSWORD";
+/// How long somebody waits who only looks.
+const QUICK: Duration = Duration::from_secs(5);
 /// Database where the URL names none.
 const DATABASE: &str = "kafkaspider";
 
@@ -49,6 +51,11 @@ impl Server {
             ))
             .into()),
         }
+    }
+
+    /// The same with little patience, for who only looks and does not wait for ten minutes.
+    pub fn quick(&self) -> Server {
+        Server { retry_for: self.retry_for.min(QUICK), timeout: self.timeout.min(QUICK), ..self.clone() }
     }
 
     /// Connects.

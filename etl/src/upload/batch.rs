@@ -27,42 +27,44 @@ pub struct Doc {
     place: (usize, usize),
 }
 
-/// Documents of one collection, back to back.
+/// Documents of one collection, back to back: each is an element of the array that an insert command sends, so that the
+/// command for all of them is one copy.
 #[derive(Debug)]
 pub struct Batch {
     /// Where they go.
     pub collection: Collection,
     /// The documents.
     pub docs: Vec<Doc>,
-    bytes: Vec<u8>,
+    elements: Vec<u8>,
 }
 
 impl Batch {
     /// An empty one.
     pub fn new(collection: Collection) -> Batch {
-        Batch { collection, docs: Vec::new(), bytes: Vec::new() }
+        Batch { collection, docs: Vec::new(), elements: Vec::with_capacity(BYTES + BYTES / 8) }
     }
 
     /// Bytes of its documents.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.elements.len()
     }
 
     /// True when it is to be sent before more comes.
     pub fn is_full(&self) -> bool {
-        self.docs.len() >= DOCUMENTS || self.bytes.len() >= BYTES
+        self.docs.len() >= DOCUMENTS || self.bytes() >= BYTES
     }
 
     /// True when a document of so many bytes, the last one, is too much for it.
     pub fn is_over(&self) -> bool {
-        self.docs.len() > 1 && self.bytes.len() > MOST
+        self.docs.len() > 1 && self.bytes() > MOST
     }
 
     /// Adds a document, which `write` writes behind what is in the buffer; gives its size.
     pub fn push(&mut self, id: &str, rev: u128, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        let begin = self.bytes.len();
-        write(&mut self.bytes);
-        let place = (begin, self.bytes.len());
+        bson::element_at(&mut self.elements, self.docs.len());
+        let begin = self.elements.len();
+        write(&mut self.elements);
+        let place = (begin, self.elements.len());
         self.docs.push(Doc { id: id.to_owned(), rev, place });
         place.1 - place.0
     }
@@ -70,7 +72,9 @@ impl Batch {
     /// Takes the last document out again.
     pub fn pop(&mut self) -> Option<(Doc, Vec<u8>)> {
         let doc = self.docs.pop()?;
-        let bytes = self.bytes.split_off(doc.place.0);
+        let bytes = self.elements.split_off(doc.place.0);
+        // what announced it goes too
+        self.elements.truncate(self.docs.last().map_or(0, |last| last.place.1));
         Some((doc, bytes))
     }
 
@@ -82,18 +86,23 @@ impl Batch {
     /// One document's bytes.
     pub fn document(&self, i: usize) -> &[u8] {
         let (begin, end) = self.docs[i].place;
-        &self.bytes[begin..end]
+        &self.elements[begin..end]
     }
 
-    /// The command that inserts some of the documents, unordered.
-    pub fn insert(&self, places: &[usize]) -> anyhow::Result<RawDocumentBuf> {
-        let mut out = Vec::with_capacity(self.bytes.len() + 16 * self.docs.len() + 256);
+    /// The command that inserts some of the documents, unordered. `places` are in order, and each is there once.
+    pub fn insert(&self, places: &[usize]) -> mongodb::error::Result<RawDocumentBuf> {
+        let mut out = Vec::with_capacity(self.bytes() + 256);
         let command = bson::begin(&mut out);
         bson::text(&mut out, "insert", self.collection.name());
         head(&mut out);
         let list = bson::array(&mut out, "documents");
-        for (n, i) in places.iter().enumerate() {
-            bson::embed(&mut out, &n.to_string(), self.document(*i));
+        if places.len() == self.docs.len() {
+            out.extend_from_slice(&self.elements);
+        } else {
+            for (n, i) in places.iter().enumerate() {
+                bson::element_at(&mut out, n);
+                out.extend_from_slice(self.document(*i));
+            }
         }
         list.end(&mut out);
         command.end(&mut out);
@@ -118,8 +127,8 @@ impl Batch {
     }
 
     /// The command that puts some of the documents in the places of those that have their `_id`.
-    pub fn replace(&self, places: &[usize]) -> anyhow::Result<RawDocumentBuf> {
-        let mut out = Vec::with_capacity(self.bytes.len() + 64 * self.docs.len() + 256);
+    pub fn replace(&self, places: &[usize]) -> mongodb::error::Result<RawDocumentBuf> {
+        let mut out = Vec::with_capacity(BYTES + 256);
         let command = bson::begin(&mut out);
         bson::text(&mut out, "update", self.collection.name());
         head(&mut out);

@@ -249,13 +249,33 @@ impl<'a> Run<'a> {
         let options = self.work.options;
         let mut uploader = Uploader::new(self.work.mongo, self.work.shutdown, progress, options.jobs, options.force)?;
         let count = pieces.len();
+        let (mut whole, mut last) = (true, None);
         for (i, (collection, segment, force)) in pieces.into_iter().enumerate() {
             progress.say(&format!("{} of {count} segments", i + 1));
-            if self.work.shutdown.requested() {
-                return Ok(false);
+            // what refers to a body finds it
+            if last == Some(Collection::Bodies) && collection != Collection::Bodies {
+                uploader.drain()?;
             }
-            let entry = match uploader.upload(collection, &segment, force, &mut self.rejects)? {
-                Ended::Interrupted => return Ok(false),
+            last = Some(collection);
+            whole = !self.work.shutdown.requested() && uploader.upload(collection, &segment, force)?;
+            if !whole {
+                break;
+            }
+            let ended = uploader.ended(&mut self.rejects)?;
+            self.account(ended)?;
+        }
+        uploader.drain()?;
+        let ended = uploader.ended(&mut self.rejects)?;
+        self.account(ended)?;
+        self.save(true)?;
+        Ok(whole)
+    }
+
+    /// Takes note of segments of which everything was answered.
+    fn account(&mut self, ended: Vec<Ended>) -> Result<()> {
+        for one in ended {
+            let entry = match one {
+                Ended::Interrupted => continue,
                 Ended::Uploaded(entry) => entry,
                 Ended::Damaged(entry, error) => {
                     let line = format!("{error:#}; `etl verify --archive` sets it aside and stages it again");
@@ -272,8 +292,7 @@ impl<'a> Run<'a> {
             self.ledger.put(entry);
             self.save(false)?;
         }
-        self.save(true)?;
-        Ok(true)
+        Ok(())
     }
 
     /// Writes the ledger and its mirror, when they are due.

@@ -1,9 +1,12 @@
-//! Uploads one segment to one collection: rows are read, made into documents and sent in batches, several in flight.
+//! Uploads segments: rows are read, made into documents and sent in batches, several in flight.
 //!
-//! Memory is bounded by a budget in bytes for what is in flight: on its way a batch is there three times (here, as a
+//! The last batches of a segment are still on their way when the next one is read, so a server is kept busy also by many
+//! small segments; [`Uploader::ended`] gives those of which everything was answered.
+//!
+//! Memory is bounded by a budget in bytes for what is in flight: on its way a batch is there several times (here, as a
 //! command, as a message of the driver), so the budget is a small part of what the program may use.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -39,6 +42,27 @@ pub struct Uploader<'a> {
     recent: Recent,
     compressor: zstd::bulk::Compressor<'static>,
     compressed: Vec<u8>,
+    tasks: JoinSet<(u64, Result<Outcome, Failure>)>,
+    /// Segments of which something is on its way, by the number of their begin.
+    open: BTreeMap<u64, Open>,
+    begun: u64,
+}
+
+/// A segment that is read, or of which something is on its way.
+struct Open {
+    entry: UploadedSegment,
+    /// Sum of H(_id, rev) of what was sent.
+    sum: u128,
+    outcome: Outcome,
+    batches: usize,
+    /// How the reading ended: whole, or a signal came.
+    read: Option<Result<bool>>,
+}
+
+/// What the batches of a segment have in common.
+struct Sending {
+    number: u64,
+    terms: Arc<Terms>,
 }
 
 /// What became of a segment.
@@ -61,6 +85,7 @@ impl<'a> Uploader<'a> {
         jobs: usize,
         force: bool,
     ) -> Result<Uploader<'a>> {
+        keep_blocks();
         Ok(Uploader {
             mongo,
             shutdown,
@@ -71,17 +96,15 @@ impl<'a> Uploader<'a> {
             recent: Recent::default(),
             compressor: zstd::bulk::Compressor::new(LEVEL).context("cannot compress")?,
             compressed: Vec::new(),
+            tasks: JoinSet::new(),
+            open: BTreeMap::new(),
+            begun: 0,
         })
     }
 
-    /// Uploads a segment. `force` replaces documents that are there.
-    pub fn upload(
-        &mut self,
-        collection: Collection,
-        segment: &Segment,
-        force: bool,
-        rejects: &mut Rejects,
-    ) -> Result<Ended> {
+    /// Reads a segment and sends it; what became of it, [`Uploader::ended`] says. `force` replaces documents that are there.
+    /// False when a signal came.
+    pub fn upload(&mut self, collection: Collection, segment: &Segment, force: bool) -> Result<bool> {
         let mut entry = UploadedSegment {
             collection: collection.name().to_owned(),
             segment: segment.name.to_string(),
@@ -89,65 +112,60 @@ impl<'a> Uploader<'a> {
             started: now(),
             ..UploadedSegment::default()
         };
+        self.begun += 1;
+        let number = self.begun;
+        let open = Open { entry: entry.clone(), sum: 0, outcome: Outcome::default(), batches: 0, read: None };
+        self.open.insert(number, open);
         let mut sum = 0_u128;
-        let mut flight = Flight {
-            tasks: JoinSet::new(),
-            outcome: Outcome::default(),
-            terms: Arc::new(Terms {
-                force: self.force || force,
-                extractor: None,
-                day: (collection != Collection::Bodies).then(|| segment.day.start_millis()),
-            }),
+        let read = self.read(collection, segment, force, number, &mut entry, &mut sum);
+        let whole = match &read {
+            Err(error) if error.chain().any(|cause| cause.is::<Failure>()) => return read,
+            Err(_) => true,
+            Ok(whole) => *whole,
         };
-        let read = self.read(collection, segment, &mut entry, &mut sum, &mut flight);
-        // what is in flight is waited for, whatever happened to the reading
-        while !flight.tasks.is_empty() {
-            self.reap(&mut flight)?;
+        if let Some(open) = self.open.get_mut(&number) {
+            (open.entry, open.sum, open.read) = (entry, sum, Some(read));
         }
-        let outcome = flight.outcome;
-        (entry.inserted, entry.present, entry.replaced) = (outcome.inserted, outcome.present, outcome.replaced);
-        entry.rejected = outcome.rejected.len() as u64;
-        for reject in outcome.rejected {
-            sum = sum.wrapping_sub(document::proof(&reject.id, reject.rev));
-            tracing::warn!(
-                "{} {} is rejected: {} (code {})",
-                collection.name(),
-                reject.id,
-                program::human::clean(&reject.message),
-                reject.code
-            );
-            rejects.push(reject)?;
-        }
-        entry.sum = row_hash::hex(sum);
-        entry.finished = Some(now());
-        match read {
-            Ok(true) => {
-                entry.state = if entry.rejected == 0 { "done" } else { "partly" }.to_owned();
-                Ok(Ended::Uploaded(entry))
-            }
-            Ok(false) => Ok(Ended::Interrupted),
-            Err(error) if error.chain().any(|cause| cause.is::<Failure>()) => Err(error),
-            Err(error) => {
-                entry.state = "damaged".to_owned();
-                Ok(Ended::Damaged(entry, error))
-            }
-        }
+        Ok(whole)
     }
 
-    /// Reads the segment and sends its batches; false when a signal came.
+    /// Waits for everything that is on its way.
+    pub fn drain(&mut self) -> Result<()> {
+        while !self.tasks.is_empty() {
+            self.reap()?;
+        }
+        Ok(())
+    }
+
+    /// The segments of which everything was answered since the last call.
+    pub fn ended(&mut self, rejects: &mut Rejects) -> Result<Vec<Ended>> {
+        let is_ended = |open: &Open| open.read.is_some() && open.batches == 0;
+        let numbers: Vec<u64> =
+            self.open.iter().filter(|(_, open)| is_ended(open)).map(|(number, _)| *number).collect();
+        let open: Vec<Open> = numbers.iter().filter_map(|number| self.open.remove(number)).collect();
+        open.into_iter().map(|open| open.end(rejects)).collect()
+    }
+
+    /// Reads the segment and starts its batches; false when a signal came.
     fn read(
         &mut self,
         collection: Collection,
         segment: &Segment,
+        force: bool,
+        number: u64,
         entry: &mut UploadedSegment,
         sum: &mut u128,
-        flight: &mut Flight,
     ) -> Result<bool> {
         let reader = SegmentReader::open(&segment.path)?;
         let footer = reader.footer()?;
         entry.hash = row_hash::hex(footer.hash);
         entry.extractor.clone_from(&footer.extractor);
-        flight.terms = Arc::new(Terms { extractor: footer.extractor.clone(), ..(*flight.terms).clone() });
+        let terms = Terms {
+            force: self.force || force,
+            extractor: footer.extractor.clone(),
+            day: (collection != Collection::Bodies).then(|| segment.day.start_millis()),
+        };
+        let sending = Sending { number, terms: Arc::new(terms) };
         let origin =
             Origin { day: segment.day, segment: segment.name.to_string(), extractor: footer.extractor.clone() };
         let mut batch = Batch::new(collection);
@@ -163,7 +181,7 @@ impl<'a> Uploader<'a> {
                 });
                 *sum = sum.wrapping_add(document::proof(body.id, rev));
                 entry.documents += 1;
-                self.pass_on(&mut batch, flight)?;
+                self.pass_on(&mut batch, &sending)?;
                 Ok(!shutdown.requested())
             });
             self.recent = recent;
@@ -181,7 +199,7 @@ impl<'a> Uploader<'a> {
                     revs = revs.wrapping_add(rev);
                     *sum = sum.wrapping_add(document::proof(&id, rev));
                     entry.documents += 1;
-                    self.pass_on(&mut batch, flight)?;
+                    self.pass_on(&mut batch, &sending)?;
                 }
                 Ok(!shutdown.requested())
             })?;
@@ -197,17 +215,17 @@ impl<'a> Uploader<'a> {
             );
         }
         if !batch.docs.is_empty() {
-            self.start(batch, flight)?;
+            self.start(batch, &sending)?;
         }
         Ok(true)
     }
 
     /// Starts a batch that is full.
-    fn pass_on(&mut self, batch: &mut Batch, flight: &mut Flight) -> Result<()> {
+    fn pass_on(&mut self, batch: &mut Batch, sending: &Sending) -> Result<()> {
         let last = if batch.is_over() { batch.pop() } else { None };
         if last.is_some() || batch.is_full() {
             let full = std::mem::replace(batch, Batch::new(batch.collection));
-            self.start(full, flight)?;
+            self.start(full, sending)?;
         }
         if let Some(last) = last {
             batch.put(last);
@@ -216,38 +234,43 @@ impl<'a> Uploader<'a> {
     }
 
     /// Sends a batch as soon as fewer than `jobs` are in flight and there is room in the budget.
-    fn start(&mut self, batch: Batch, flight: &mut Flight) -> Result<()> {
-        while flight.tasks.len() >= self.jobs {
-            self.reap(flight)?;
+    fn start(&mut self, batch: Batch, sending: &Sending) -> Result<()> {
+        while self.tasks.len() >= self.jobs {
+            self.reap()?;
         }
         let bytes = u32::try_from(batch.bytes().min(IN_FLIGHT)).unwrap_or(u32::MAX);
         let room = loop {
             match self.budget.clone().try_acquire_many_owned(bytes) {
                 Ok(room) => break room,
                 // there is room when nothing is in flight
-                Err(_) => self.reap(flight)?,
+                Err(_) => self.reap()?,
             }
         };
-        let (link, terms) = (self.mongo.link().clone(), flight.terms.clone());
-        self.mongo.spawn(&mut flight.tasks, async move {
+        let (link, terms, number) = (self.mongo.link().clone(), sending.terms.clone(), sending.number);
+        self.mongo.spawn(&mut self.tasks, async move {
             let outcome = send::send(&link, &batch, &terms).await;
             drop(batch);
             drop(room);
-            outcome
+            (number, outcome)
         });
+        if let Some(open) = self.open.get_mut(&number) {
+            open.batches += 1;
+        }
         Ok(())
     }
 
     /// Waits for one batch.
-    fn reap(&mut self, flight: &mut Flight) -> Result<()> {
-        if let Some(ended) = self.mongo.wait(flight.tasks.join_next()) {
-            let done = ended.context("the task of a batch broke")??;
-            let n = done.inserted + done.present + done.replaced + done.rejected.len() as u64;
-            self.progress.add(n);
-            flight.outcome.inserted += done.inserted;
-            flight.outcome.present += done.present;
-            flight.outcome.replaced += done.replaced;
-            flight.outcome.rejected.extend(done.rejected);
+    fn reap(&mut self) -> Result<()> {
+        let Some(ended) = self.mongo.wait(self.tasks.join_next()) else { return Ok(()) };
+        let (number, done) = ended.context("the task of a batch broke")?;
+        let done = done?;
+        self.progress.add(done.inserted + done.present + done.replaced + done.rejected.len() as u64);
+        if let Some(open) = self.open.get_mut(&number) {
+            open.batches -= 1;
+            open.outcome.inserted += done.inserted;
+            open.outcome.present += done.present;
+            open.outcome.replaced += done.replaced;
+            open.outcome.rejected.extend(done.rejected);
         }
         Ok(())
     }
@@ -260,11 +283,37 @@ impl<'a> Uploader<'a> {
     }
 }
 
-/// What of a segment is on its way.
-struct Flight {
-    tasks: JoinSet<Result<Outcome, Failure>>,
-    outcome: Outcome,
-    terms: Arc<Terms>,
+impl Open {
+    /// The account of a segment.
+    fn end(self, rejects: &mut Rejects) -> Result<Ended> {
+        let Open { mut entry, mut sum, outcome, read, .. } = self;
+        (entry.inserted, entry.present, entry.replaced) = (outcome.inserted, outcome.present, outcome.replaced);
+        entry.rejected = outcome.rejected.len() as u64;
+        for reject in outcome.rejected {
+            sum = sum.wrapping_sub(document::proof(&reject.id, reject.rev));
+            tracing::warn!(
+                "{} {} is rejected: {} (code {})",
+                entry.collection,
+                reject.id,
+                program::human::clean(&reject.message),
+                reject.code
+            );
+            rejects.push(reject)?;
+        }
+        entry.sum = row_hash::hex(sum);
+        entry.finished = Some(now());
+        Ok(match read {
+            Some(Ok(true)) => {
+                entry.state = if entry.rejected == 0 { "done" } else { "partly" }.to_owned();
+                Ended::Uploaded(entry)
+            }
+            Some(Err(error)) => {
+                entry.state = "damaged".to_owned();
+                Ended::Damaged(entry, error)
+            }
+            Some(Ok(false)) | None => Ended::Interrupted,
+        })
+    }
 }
 
 /// The bodies that were sent lately, so that one that comes again and again is sent once.
@@ -293,6 +342,13 @@ impl Recent {
         }
         new
     }
+}
+
+/// glibc asks the system for each large block, and gives it back when it is freed; so each batch would be paid for page by
+/// page again. Once it has seen a block freed, it keeps smaller ones for the next (mallopt(3), dynamic mmap threshold). This
+/// one is never touched, and takes no memory; the budget bounds what is kept.
+fn keep_blocks() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
 /// Now, RFC 3339 UTC.

@@ -88,8 +88,7 @@ pub async fn send(link: &Link, batch: &Batch, terms: &Terms) -> Result<Outcome, 
         if places.is_empty() {
             continue;
         }
-        let command = batch.insert(&places).map_err(|error| ours(link, &error))?;
-        match link.raw(&command).await {
+        match link.raw(|| batch.insert(&places)).await {
             Ok(reply) => {
                 let errors = write_errors(link, &reply)?;
                 outcome.inserted += (places.len() - errors.len().min(places.len())) as u64;
@@ -159,8 +158,7 @@ async fn compare(
         }
     }
     for part in batch.replaceable(&replace) {
-        let command = batch.replace(part).map_err(|error| ours(link, &error))?;
-        match link.raw(&command).await {
+        match link.raw(|| batch.replace(part)).await {
             Ok(reply) => {
                 let errors = write_errors(link, &reply)?;
                 outcome.replaced += (part.len() - errors.len().min(part.len())) as u64;
@@ -270,10 +268,6 @@ fn int(document: &Document, key: &str) -> i32 {
 fn reject(batch: &Batch, place: usize, code: i32, message: String) -> Reject {
     let doc = &batch.docs[place];
     Reject { collection: batch.collection, id: doc.id.clone(), rev: doc.rev, code, message }
-}
-
-fn ours(link: &Link, error: &anyhow::Error) -> Failure {
-    Failure::Refused { target: link.target().to_owned(), code: 0, message: format!("{error:#}") }
 }
 
 /// Makes a collection's indexes; those that are there stay. One at a time: asked for several of which some are there,

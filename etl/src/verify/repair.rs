@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use archive::{Catalogue, DataDir, DataSet, Day, Loss, Quarantined, Segment, Source};
+use bus::Bus;
+use bus::payload::Artefact;
 use bus::topic::ARTEFACTS;
 use program::{Common, Exit, Progress, Shutdown, human};
 
@@ -23,6 +25,9 @@ struct Report {
     bytes: u64,
     damaged: Vec<String>,
     overlaps: Vec<String>,
+    /// Offsets that no segment holds, though the bus has records there.
+    missing: Vec<String>,
+    /// Offsets that no segment holds, and of which nobody knows more.
     gaps: Vec<String>,
     staged_again: u64,
     lost: u64,
@@ -66,17 +71,24 @@ pub fn run(from: Option<Day>, to: Option<Day>, dry_run: bool, common: &Common, s
         }
     }
     progress.finish();
-    report.gaps = gaps(&data, &catalogue)?;
+    let missing = look_at_gaps(&data, &catalogue, &mut report, common)?;
     if !dry_run {
-        mend(&data, &damaged, &mut report, common, shutdown)?;
+        mend(&data, &damaged, !missing.is_empty(), &mut report, common, shutdown)?;
+        let mut again = Report::default();
+        look_at_gaps(&data, &Catalogue::read(&data)?, &mut again, common)?;
+        report.waiting.extend(again.missing);
     }
     let waiting = complete::set_aside(&data, &Catalogue::read(&data)?)?;
-    report.waiting =
-        waiting.iter().map(|hole| format!("{} lacks offsets {} to {}", hole.segment, hole.from, hole.next)).collect();
+    report
+        .waiting
+        .extend(waiting.iter().map(|hole| format!("{} lacks offsets {} to {}", hole.segment, hole.from, hole.next)));
     print(&report, dry_run, started, common)?;
     let mended = !dry_run && report.waiting.is_empty() && report.lost == 0 && report.overlaps.is_empty();
-    let whole =
-        report.damaged.is_empty() && report.overlaps.is_empty() && report.waiting.is_empty() && report.lost == 0;
+    let whole = report.damaged.is_empty()
+        && report.missing.is_empty()
+        && report.overlaps.is_empty()
+        && report.waiting.is_empty()
+        && report.lost == 0;
     Ok(if whole || mended { Exit::Done } else { Exit::Partly })
 }
 
@@ -86,18 +98,59 @@ fn is_of_the_system(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| kinds.contains(&e.kind())))
 }
 
-/// Gaps between segments that no loss explains and that the bus still could fill; small ones are transaction markers.
-fn gaps(data: &DataDir, catalogue: &Catalogue) -> Result<Vec<String>> {
+/// Gaps between segments that no loss and nothing set aside explains. Where the bus has records, a segment is missing; where
+/// it has none, there were transaction markers; what it has no more, nobody knows.
+fn look_at_gaps(data: &DataDir, catalogue: &Catalogue, report: &mut Report, common: &Common) -> Result<Vec<u32>> {
     let losses = Loss::list(data)?;
-    let lost =
-        |source: &Source, from, next| losses.iter().any(|l| l.source == *source && l.from <= from && next <= l.next);
-    let gaps = catalogue.gaps(DataSet::Artefacts).into_iter().filter(|gap| !lost(&gap.source, gap.from, gap.next));
-    Ok(gaps.map(|gap| format!("{} lacks offsets {} to {}", gap.source, gap.from, gap.next)).collect())
+    let aside = Quarantined::list(data)?;
+    let known = losses.iter().map(|l| (&l.source, l.from, l.next));
+    let known: Vec<_> = known.chain(aside.iter().map(|q| (&q.source, q.from, q.next))).collect();
+    let mut unexplained = Vec::new();
+    for gap in catalogue.gaps(DataSet::Artefacts) {
+        let held = known.iter().filter(|(source, ..)| **source == gap.source).map(|(_, from, next)| (*from, *next));
+        for (from, next) in complete::holes(held.collect(), gap.from, gap.next) {
+            unexplained.push((gap.source.clone(), from, next));
+        }
+    }
+    let mut partitions = BTreeSet::new();
+    // an archive without gaps needs no bus to be checked
+    let bus = if unexplained.is_empty() { None } else { world::look_at_bus(common)? };
+    for (source, from, next) in unexplained {
+        let (Some(bus), Source::Partition(p)) = (&bus, &source) else {
+            report.gaps.push(format!("{source} lacks offsets {from} to {next}"));
+            continue;
+        };
+        let start = bus.offsets(ARTEFACTS, *p)?.start;
+        if start > from {
+            report.gaps.push(format!("{source} lacks offsets {from} to {}", start.min(next)));
+        }
+        if start < next && has_artefact(bus, *p, from.max(start), next)? {
+            report.missing.push(format!("{source} lacks offsets {} to {next}", from.max(start)));
+            partitions.insert(*p);
+        }
+    }
+    Ok(partitions.into_iter().collect())
+}
+
+/// True when the bus has an artefact in an interval; other records are dead letters, and in no segment.
+fn has_artefact(bus: &Bus, partition: u32, from: i64, next: i64) -> Result<bool> {
+    let mut scan = bus.scan(ARTEFACTS, partition, from)?;
+    loop {
+        let batch = scan.next_batch()?;
+        let ours = batch.iter().take_while(|delivered| delivered.offset < next);
+        if ours.into_iter().any(|delivered| Artefact::from_record(&delivered.record).is_ok()) {
+            return Ok(true);
+        }
+        if batch.last().is_none_or(|delivered| delivered.offset + 1 >= next) {
+            return Ok(false);
+        }
+    }
 }
 
 fn mend(
     data: &DataDir,
     damaged: &[(Segment, String)],
+    missing: bool,
     report: &mut Report,
     common: &Common,
     shutdown: &Shutdown,
@@ -110,8 +163,11 @@ fn mend(
     }
     let before = complete::set_aside(data, &Catalogue::read(data)?)?;
     days.extend(before.iter().map(|hole| hole.day));
-    if !before.is_empty() {
+    if !before.is_empty() || missing {
+        let held = days_of_segments(data)?;
         stage_again(data, &before, report, common, shutdown)?;
+        // a missing segment may come back on any day
+        days.extend(days_of_segments(data)?.difference(&held).map(|(day, _)| *day));
     }
     for day in days {
         if !shutdown.requested() {
@@ -119,6 +175,12 @@ fn mend(
         }
     }
     Ok(())
+}
+
+fn days_of_segments(data: &DataDir) -> Result<BTreeSet<(Day, String)>> {
+    let catalogue = Catalogue::read(data)?;
+    let segments = catalogue.segments(DataSet::Artefacts, None, None);
+    Ok(segments.into_iter().map(|segment| (segment.day, segment.name.to_string())).collect())
 }
 
 fn stage_again(
@@ -156,19 +218,23 @@ fn print(report: &Report, dry_run: bool, started: Instant, common: &Common) -> R
         return Ok(());
     }
     println!(
-        "checked {} segments, {} rows, {} in {}: {} damaged, {} overlaps",
+        "checked {} segments, {} rows, {} in {}: {} damaged, {} missing, {} overlaps",
         human::count(report.segments),
         human::count(report.rows),
         human::bytes(report.bytes),
         human::duration(started.elapsed()),
         report.damaged.len(),
+        report.missing.len(),
         report.overlaps.len()
     );
     for line in report.damaged.iter().chain(&report.overlaps) {
         println!("  {}", human::clean(line));
     }
+    for line in &report.missing {
+        println!("  missing: {line}, and the bus has records there");
+    }
     for gap in &report.gaps {
-        println!("  gap: {gap} (normal where the bus had transaction markers)");
+        println!("  gap: {gap} (normal where the bus had transaction markers; it cannot be asked any more)");
     }
     if dry_run {
         return Ok(());

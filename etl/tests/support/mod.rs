@@ -67,9 +67,14 @@ impl World {
 
     /// The same with another data directory, but this bus.
     pub fn etl_on(&self, data: &Path, args: &[&str]) -> Command {
+        self.etl_at(data, &self.path().join("bus.db"), args)
+    }
+
+    /// The same with another bus too.
+    pub fn etl_at(&self, data: &Path, bus: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_etl"));
         let now = chrono::DateTime::from_timestamp_millis(self.clock.load(Ordering::Relaxed)).unwrap();
-        command.args(args).arg("--data").arg(data).arg("--bus").arg(self.path().join("bus.db"));
+        command.args(args).arg("--data").arg(data).arg("--bus").arg(bus);
         command.env("KAFKASPIDER_TEST_CLOCK", now.to_rfc3339()).env_remove("KAFKASPIDER_DATA").env("NO_COLOR", "1");
         command
     }

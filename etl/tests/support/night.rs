@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use mongodb::bson::{Bson, Document, doc};
 use xtask::services::ferretdb::{Ferret, Store, free_port, program};
+use xtask::services::postgresql::Cluster;
 
 use crate::support::{DAY, NOON, World, artefact, artefacts, text};
 
@@ -65,91 +66,24 @@ impl Server {
     }
 }
 
-/// A FerretDB on a PostgreSQL cluster of its own; none, with a line that says so, when something is missing.
-pub fn server_on_postgresql(test: &str) -> Option<(Ferret, Cluster)> {
-    let missing = |why: String| {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {why}");
-        eprintln!("not run: {test}: {why}");
-        None
+/// A FerretDB on a PostgreSQL cluster of its own, in a folder; none, with a line that says so, when something is missing.
+pub fn server_on_postgresql(test: &str) -> Option<(Ferret, Cluster, tempfile::TempDir)> {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        let program = program()?;
+        let cluster = Cluster::start(dir.path(), false)?;
+        let log = dir.path().join("ferretdb.log");
+        let ferret = Ferret::start(&program, free_port()?, &Store::Postgresql(cluster.url()), &log)?;
+        anyhow::Ok((ferret, cluster))
     };
-    let program = match program() {
-        Ok(program) => program,
-        Err(error) => return missing(format!("FerretDB cannot be built: {error:#}")),
-    };
-    let cluster = match Cluster::start() {
-        Ok(cluster) => cluster,
-        Err(why) => return missing(why),
-    };
-    let log = cluster.dir.path().join("ferretdb.log");
-    let ferret = Ferret::start(&program, free_port().unwrap(), &Store::Postgresql(&cluster.url), &log).unwrap();
-    Some((ferret, cluster))
-}
-
-/// A private PostgreSQL; it ends with the test.
-pub struct Cluster {
-    dir: tempfile::TempDir,
-    url: String,
-    bin: PathBuf,
-}
-
-impl Cluster {
-    fn start() -> Result<Cluster, String> {
-        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-            .map_err(|_| "PostgreSQL is not installed".to_owned())?
-            .map(|entry| entry.unwrap().path().join("bin"))
-            .filter(|bin| bin.join("initdb").is_file())
-            .collect();
-        versions.sort();
-        let bin = versions.pop().ok_or("PostgreSQL is not installed")?;
-        let dir = tempfile::tempdir().unwrap();
-        let port = free_port().unwrap();
-        let cluster = Cluster { url: format!("postgres://postgres@127.0.0.1:{port}/postgres"), dir, bin };
-        if is_root() {
-            // the server refuses to run as root
-            let own = Command::new("chown").arg("postgres").arg(cluster.dir.path()).status();
-            if !own.is_ok_and(|status| status.success()) {
-                return Err("there is no user postgres".to_owned());
-            }
-        }
-        let data = cluster.dir.path().join("data");
-        let data = data.to_str().unwrap();
-        cluster.run("initdb", &["-D", data, "-A", "trust", "-U", "postgres", "--no-sync"])?;
-        let sockets = cluster.dir.path().display();
-        let options =
-            format!("-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={sockets} -c fsync=off");
-        cluster.run("pg_ctl", &["-D", data, "-w", "-l", &format!("{data}/log"), "-o", &options, "start"])?;
-        Ok(cluster)
-    }
-
-    fn run(&self, program: &str, args: &[&str]) -> Result<(), String> {
-        let program = self.bin.join(program);
-        let mut command = match is_root() {
-            true => {
-                let mut command = Command::new("runuser");
-                command.args(["-u", "postgres", "--"]).arg(&program);
-                command
-            }
-            false => Command::new(&program),
-        };
-        // a server that is started keeps what it is given open
-        command.args(args).current_dir("/").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        match command.status() {
-            Ok(status) if status.success() => Ok(()),
-            other => Err(format!("{} failed: {other:?}", program.display())),
+    match start() {
+        Ok((ferret, cluster)) => Some((ferret, cluster, dir)),
+        Err(why) => {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: {why:#}");
+            eprintln!("not run: {test}: {why:#}");
+            None
         }
     }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let data = self.dir.path().join("data");
-        let _ = self.run("pg_ctl", &["-D", data.to_str().unwrap(), "-m", "immediate", "stop"]);
-    }
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// The database, seen with the driver alone.

@@ -56,9 +56,9 @@ impl Proxy {
 }
 
 /// So many faults of a proxy, then it behaves: a test must end.
-const FAULTS: u64 = 8;
+const FAULTS: u64 = 50;
 
-/// Passes bytes on in small pieces. Of five hundred pieces five are cut in the middle, one is held back for ever,
+/// Passes bytes on in small pieces. Of two hundred pieces five are cut in the middle, one is held back for ever,
 /// fifty are late.
 fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
     let mut buffer = vec![0; 64 << 10];
@@ -68,7 +68,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
             Ok(n) => n,
         };
         let done = shared.cuts.load(Ordering::Relaxed) + shared.stalls.load(Ordering::Relaxed);
-        match if done < FAULTS { shared.random() % 500 } else { 499 } {
+        match if done < FAULTS { shared.random() % 200 } else { 199 } {
             0..=4 => {
                 shared.cuts.fetch_add(1, Ordering::Relaxed);
                 let _ = to.write_all(&buffer[..n / 2]);

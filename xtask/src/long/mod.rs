@@ -79,7 +79,7 @@ fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec
     }
     part("miners agree with reference tools", &|| truth::check(workspace, built))?;
     part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
-    for bench in ["bus", "line", "stage", "extract", "mine"] {
+    for bench in ["bus", "line", "stage", "extract", "mine", "upload"] {
         part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
     }
     Ok(parts)

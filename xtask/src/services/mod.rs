@@ -9,6 +9,7 @@ pub mod ferretdb;
 mod jars;
 pub mod kafka;
 mod mongodb;
+pub mod postgresql;
 pub(crate) mod running;
 
 use std::path::PathBuf;
@@ -30,8 +31,8 @@ use crate::workspace::Workspace;
 /// by TLS and password: `--bus-config` files for a user who may do everything (alice) and one who may do nothing (bob)
 /// stand in its folder.
 ///
-/// mongodb is FerretDB on SQLite, on 127.0.0.1:27017, built the first time (needs Go 1.22 or later); its data stays when it
-/// is stopped.
+/// mongodb is FerretDB on SQLite, on 127.0.0.1:27017 (with --run on a free port), built the first time (needs Go 1.22 or
+/// later); its data stays when it is stopped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Services {
     /// up or down
@@ -43,7 +44,7 @@ pub(crate) struct Services {
     /// Keeps several of one kind apart
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = label)]
     run: String,
-    /// Folder of configuration, data and logs [default: services/NAME-RUN below the target folder]
+    /// Folder of configuration, data and logs [default: services/NAME-RUN below the target folder; mongodb's is in the cache]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -57,8 +58,10 @@ impl Services {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
         match (Kind::from_str(&self.name, false), self.action.as_str()) {
             (Ok(kind), action) => self.kafka(kind, action),
-            (Err(_), "up") => mongodb::up(),
-            (Err(_), _) => mongodb::down(),
+            (Err(_), action) => {
+                let folder = mongodb::folder(&self.run, self.dir.as_deref())?;
+                if action == "up" { mongodb::up(&self.run, &folder) } else { mongodb::down(&folder) }
+            }
         }
     }
 

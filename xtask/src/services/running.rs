@@ -13,11 +13,17 @@ use super::kafka::{DATA, Kafka};
 /// How long a broker may take to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Notes a server.
+/// Notes a broker.
 pub(crate) fn note(folder: &Path, kafka: &Kafka) -> anyhow::Result<()> {
+    let pids: Vec<u32> = kafka.brokers().iter().map(|broker| broker.pid()).collect();
+    note_processes(folder, kafka.url(), &pids)
+}
+
+/// Notes a server of these processes.
+pub(crate) fn note_processes(folder: &Path, url: &str, pids: &[u32]) -> anyhow::Result<()> {
     let path = folder.join("running.json");
-    let processes: Vec<_> = kafka.brokers().iter().map(|b| json!({"pid": b.pid(), "began": began(b.pid())})).collect();
-    let text = json!({"url": kafka.url(), "processes": processes});
+    let processes: Vec<_> = pids.iter().map(|pid| json!({"pid": pid, "began": began(*pid)})).collect();
+    let text = json!({"url": url, "processes": processes});
     fs::write(&path, format!("{text}\n")).with_context(|| format!("cannot write {}", path.display()))
 }
 
