@@ -211,6 +211,7 @@ fn is_void(key: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
 
     struct Href(String);

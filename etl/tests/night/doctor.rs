@@ -9,8 +9,11 @@ use serde_json::Value;
 use crate::night::*;
 use crate::support::*;
 
+/// What was checked, whether it is well, what was found, and the remedy.
+type Answer = (String, bool, String, String);
+
 /// Exit code, and each check: good, found, remedy.
-fn asked(world: &World, data: &Path, more: &[&str]) -> (Option<i32>, Vec<(String, bool, String, String)>) {
+fn asked(world: &World, data: &Path, more: &[&str]) -> (Option<i32>, Vec<Answer>) {
     let output = world.etl_on(data, &["doctor", "--json"]).args(more).output().unwrap();
     let all: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
     let word = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
