@@ -62,7 +62,7 @@ pub enum PublishError {
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
     /// A twin with the same instance name has taken over; end with exit code 75.
-    #[error("another process runs under the same instance name: {0}")]
+    #[error("fenced by {0}")]
     Fenced(String),
     /// Everything else.
     #[error(transparent)]

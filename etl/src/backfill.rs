@@ -182,7 +182,7 @@ impl Run<'_> {
     fn step(&mut self, day: Day, step: &Step) -> Result<bool> {
         match step {
             Step::Stage => self.stage(day),
-            Step::Extract => match extract::day(day, self.common, self.shutdown)? {
+            Step::Extract => match extract::day(day, self.args.force, self.common, self.shutdown)? {
                 Exit::Interrupted => Ok(false),
                 Exit::Partly => {
                     anyhow::bail!("some segments could not be extracted; `etl verify --archive` mends damaged ones")

@@ -135,9 +135,9 @@ fn run_quietly(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<(Exi
     Ok((exit, Some((total, failed, started.elapsed()))))
 }
 
-/// Extracts what is missing of one day, as the command does.
-pub(crate) fn day(day: Day, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
-    let args = Args { day: Some(day), from: None, to: None, jobs: None, force: false, dry_run: false };
+/// Extracts what is missing of one day, or all of it again, as the command does.
+pub(crate) fn day(day: Day, force: bool, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
+    let args = Args { day: Some(day), from: None, to: None, jobs: None, force, dry_run: false };
     Ok(run_quietly(&args, common, shutdown)?.0)
 }
 

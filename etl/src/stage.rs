@@ -123,6 +123,8 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
         archive: archive.clone(),
         ..Footer::default()
     };
+    // other stagers of the group go on meanwhile, so this is asked before and after
+    let committed = bus.committed(STAGE_GROUP, ARTEFACTS)?;
     let seals = recover::read_seals(&bus)?;
     let mut counts = Counts::default();
     if args.accept_loss {
@@ -130,7 +132,7 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
     }
     counts.renamed = recover::finish_renames(data, &archive, &seals)?;
     recover::remove_abandoned(data)?;
-    recover::check(&bus, data, &origin, &seals)?;
+    recover::check(&bus, data, &origin, &seals, &committed)?;
     if !args.from_start {
         say_where_it_starts(&bus, data, &archive, &seals)?;
     }

@@ -80,6 +80,8 @@ impl ConsumerContext for Context {
 /// librdkafka's own log. It is for those who look for a fault: what matters comes as an error.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
     match level {
+        // fatal errors end the program with a line of its own
+        _ if facility == "FATAL" => tracing::debug!(target: "librdkafka", "{facility} {text}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::warn!(target: "librdkafka", "{facility} {text}");
         }

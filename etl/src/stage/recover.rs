@@ -129,8 +129,8 @@ pub fn remove_abandoned(data: &DataDir) -> Result<()> {
 }
 
 /// Stops where going on would leave a hole or stage a record twice: what the group has committed, what the seals say was
-/// covered and what the archive holds must fit together.
-pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals) -> Result<()> {
+/// covered and what the archive holds must fit together. `before` was committed before the seals were read.
+pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals, before: &[Option<i64>]) -> Result<()> {
     let committed = bus.committed(STAGE_GROUP, ARTEFACTS)?;
     let catalogue = Catalogue::read(data)?;
     if let Some(overlap) = catalogue.overlaps(DataSet::Artefacts).first() {
@@ -173,23 +173,31 @@ pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals) -> Resul
                 );
             }
         }
-        match (sealed, committed) {
-            (None, None) => {}
-            (Some(s), Some(c)) if s == c => {}
-            (Some(s), c) if s > c.unwrap_or(0) || c.is_none() => bail!(
-                "partition {p} is sealed up to offset {s}, but group `{STAGE_GROUP}` has committed {}: the group was reset, or \
-                 `{ARTEFACTS}` made anew. Set the group's offset of this partition to {s}, or start with a new bus and a new data \
-                 directory",
-                c.map_or("nothing".into(), |c| c.to_string())
-            ),
-            (s, c) => bail!(
-                "group `{STAGE_GROUP}` has committed offset {} of partition {p}, but the seals end at {}, and no file is named for \
-                 what lies between. Something else than `etl stage` moved the group: set its offset of this partition back to {}",
-                c.unwrap_or_default(),
-                s.map_or("nothing".into(), |s| s.to_string()),
-                s.unwrap_or_default()
-            ),
-        }
+        let before = before.get(p as usize).copied().flatten();
+        fits(p, before, sealed, committed)?;
+    }
+    Ok(())
+}
+
+/// What was committed of a partition before and after its seals were read, and up to where those go: a stager covers what it
+/// seals in one transaction, so without others the three are the same, and with others they ascend.
+fn fits(p: u32, before: Option<i64>, sealed: Option<i64>, after: Option<i64>) -> Result<()> {
+    let told = |offset: Option<i64>| offset.map_or("nothing".into(), |offset| offset.to_string());
+    if let Some(s) = sealed.filter(|s| after.is_none_or(|after| *s > after)) {
+        bail!(
+            "partition {p} is sealed up to offset {s}, but group `{STAGE_GROUP}` has committed {}: the group was reset, or \
+             `{ARTEFACTS}` made anew. Set the group's offset of this partition to {s}, or start with a new bus and a new data \
+             directory",
+            told(after)
+        );
+    }
+    if let Some(c) = before.filter(|before| sealed.is_none_or(|s| *before > s)) {
+        bail!(
+            "group `{STAGE_GROUP}` has committed offset {c} of partition {p}, but the seals end at {}, and no file is named for \
+             what lies between. Something else than `etl stage` moved the group: set its offset of this partition back to {}",
+            told(sealed),
+            sealed.unwrap_or_default()
+        );
     }
     Ok(())
 }
@@ -220,6 +228,31 @@ fn sha256(path: &Path) -> Result<String> {
         match file.read(&mut buffer).with_context(failed)? {
             0 => return Ok(hex::encode(digest.finalize())),
             n => digest.update(&buffer[..n]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_stager_may_seal_while_the_seals_are_read() {
+        for (before, sealed, after, well) in [
+            (None, None, None, true),
+            (Some(5), Some(5), Some(5), true),
+            // sealed after the seals were read, before, and in between
+            (Some(5), Some(5), Some(9), true),
+            (Some(5), Some(9), Some(9), true),
+            (None, Some(7), Some(9), true),
+            (None, None, Some(9), true),
+            // no stager does these
+            (Some(9), Some(5), Some(9), false),
+            (Some(9), None, Some(9), false),
+            (Some(5), Some(9), Some(5), false),
+            (None, Some(9), None, false),
+        ] {
+            assert_eq!(fits(3, before, sealed, after).is_ok(), well, "{before:?} {sealed:?} {after:?}");
         }
     }
 }

@@ -171,7 +171,7 @@ fn mend(
     }
     for day in days {
         if !shutdown.requested() {
-            extract::day(day, common, shutdown)?;
+            extract::day(day, false, common, shutdown)?;
         }
     }
     Ok(())

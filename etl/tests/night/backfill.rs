@@ -43,6 +43,31 @@ fn lines(output: &Output) -> Vec<String> {
 }
 
 #[test]
+fn forced_what_is_extracted_is_extracted_again() {
+    use std::os::unix::fs::MetadataExt;
+    let world = three_days();
+    world.ok(&["stage", "--once"]);
+    world.ok(&["extract"]);
+    let files = || -> Vec<u64> {
+        let folder = world.path().join(format!("pages/day={}", DAYS[1]));
+        let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()).collect();
+        entries.sort_by_key(|entry| entry.file_name());
+        entries.iter().map(|entry| entry.metadata().unwrap().ino()).collect()
+    };
+    let before = files();
+    let span = ["backfill", "--from", DAYS[0], "--to", DAYS[2], "--steps", "extract"];
+    world.ok(&span);
+    assert!(!before.is_empty() && files() == before, "nothing was to be done");
+    world.ok(&[&span[..], &["--force"]].concat());
+    let after = files();
+    // a file that takes the place of another cannot have its number
+    assert!(
+        before.len() == after.len() && before.iter().zip(&after).all(|(old, new)| old != new),
+        "{before:?} {after:?}"
+    );
+}
+
+#[test]
 fn days_are_planned_staged_extracted_and_uploaded_and_then_nothing_is_left() {
     let Some(server) = server("days_are_planned_staged_extracted_and_uploaded") else { return };
     let world = three_days();

@@ -1,7 +1,7 @@
 //! FerretDB 1.24: a server of the MongoDB protocol that is built from its Go module, mended, and kept in a cache.
 //!
 //! It stores in SQLite or PostgreSQL, needs no root, starts in 0.1 s, and is what a Raspberry Pi can run. Three faults of this
-//! version are mended in the copy that is built, since tests of ours run into each of them; [`MENDINGS`] says how.
+//! version are mended in the copy that is built, since tests of ours run into each of them; `MENDINGS` says how.
 //!
 //! The tests and benchmarks of etl start servers of their own through this module.
 
