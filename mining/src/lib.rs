@@ -1,3 +1,5 @@
+//! Miners: from the tables of the archive to reports.
+//!
 #![doc = include_str!("../README.md")]
 
 // The command line.

@@ -1,3 +1,5 @@
+//! What every executable is made with.
+//!
 #![doc = include_str!("../README.md")]
 
 // From main to an exit code.

@@ -1,3 +1,5 @@
+//! The spider: from URLs on the bus to artefacts on the bus.
+//!
 #![doc = include_str!("../README.md")]
 
 mod clock;

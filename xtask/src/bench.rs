@@ -12,7 +12,8 @@ use crate::{exit, process};
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
 ///
 /// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
-/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs, mining/examples/bench_graph.rs, and bench/mine.py.
+/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs, mining/examples/bench_graph.rs,
+/// and bench/mine.py.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one

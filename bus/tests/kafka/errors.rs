@@ -7,11 +7,11 @@ use bus::{Bus, Options};
 use xtask::services::{Kafka, Kind};
 
 use crate::contract::*;
-use crate::{start, write};
+use crate::ground::{start, write};
 
 fn secured() -> &'static Kafka {
     static BROKER: OnceLock<Kafka> = OnceLock::new();
-    BROKER.get_or_init(|| start(Kind::KafkaSasl))
+    BROKER.get_or_init(|| start(Kind::KafkaSasl, "errors"))
 }
 
 /// Opens with these changes to alice's properties; the error must come in time.

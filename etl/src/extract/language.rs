@@ -1,6 +1,6 @@
 //! The language of a text: told by `whatlang`, when it is sure, from the languages whose commonest words occur.
 //!
-//! Comparing a text with forty languages takes a quarter as long as parsing an average page. So where the commonest words speak
+//! Comparing a text with forty languages takes nearly as long as parsing a page. So where the commonest words speak
 //! clearly for one, only it and the next few are compared. The answer is seldom another one, and then most often a language
 //! instead of none: `whatlang` is sure when the second language is far behind the first, and the second may not be among them.
 
@@ -11,7 +11,7 @@ use whatlang::{Detector, Lang};
 
 /// Most bytes of a text that its language is told from; more do not make it surer.
 const SAMPLE: usize = 2 << 10;
-/// A text with fewer letters is not compared at all, unless a script tells its language: nobody could be sure.
+/// A text with fewer letters is not compared at all, unless it has letters that ASCII has not: hardly any of those is told.
 const LETTERS: usize = 40;
 /// Weight of a common word that one language alone has; one that several have is shared among them.
 const WEIGHT: u32 = 60;
@@ -224,6 +224,14 @@ mod tests {
         for text in ["", "12 34 56", "x"] {
             assert_eq!(of(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_short_is_not_told_though_it_could_be_guessed() {
+        let short = "who would have thought of the weather";
+        assert!(whatlang::detect(short).is_some_and(|info| info.is_reliable()), "{short}");
+        assert_eq!(of(short), None);
+        assert_eq!(of(&format!("{short} and the storm that was to come")), Some("en"));
     }
 
     #[test]
