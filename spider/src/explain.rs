@@ -73,6 +73,7 @@ struct Known {
     requisite: bool,
     attempts: u32,
     status: Option<u16>,
+    error: Option<String>,
     next_fetch: Option<String>,
     etag: Option<String>,
     last_modified: Option<String>,
@@ -160,6 +161,7 @@ impl Known {
             requisite: state.requisite,
             attempts: state.attempts,
             status: state.status,
+            error: state.error,
             next_fetch: (state.next_fetch > 0).then(|| crate::clock::text(state.next_fetch * 1000)),
             etag: state.etag,
             last_modified: state.last_modified,
@@ -248,6 +250,7 @@ fn table(e: &Explanation) -> Table {
     optional("  requisite", known.requisite.then_some(&"yes" as _));
     optional("  failed attempts", (known.attempts > 0).then_some(&known.attempts as _));
     optional("  last status", known.status.as_ref().map(|s| s as _));
+    optional("  last failure", known.error.as_ref().map(|e| e as _));
     optional("  next fetch", known.next_fetch.as_ref().map(|t| t as _));
     optional("  etag", known.etag.as_ref().map(|t| t as _));
     optional("  last-modified", known.last_modified.as_ref().map(|t| t as _));

@@ -8,6 +8,10 @@ const FIRST: i64 = 7 * 24 * 3600;
 const SHORTEST: i64 = 3600;
 /// Longest interval, seconds.
 const LONGEST: i64 = 90 * 24 * 3600;
+/// First interval after a failure that may pass, seconds; each further one in a row doubles it.
+pub const SOON: i64 = 600;
+/// Longest interval after such failures, seconds.
+const LATEST: i64 = 24 * 3600;
 /// Longest wait between attempts, and longest Retry-After that is honoured.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -22,6 +26,12 @@ pub fn interval(before: i64, changed: Option<bool>) -> i64 {
         (before, Some(false)) => before.saturating_add(before / 2),
     };
     next.clamp(SHORTEST, LONGEST)
+}
+
+/// Interval after a visit that failed for a reason that may pass, seconds. `before` is the interval before, 0 when the
+/// visit before did not fail.
+pub fn after_failure(before: i64) -> i64 {
+    if before == 0 { SOON } else { before.saturating_mul(2).clamp(SOON, LATEST) }
 }
 
 /// Wait after the failed attempt number `attempts` (from 1): twice as long each time.
@@ -55,6 +65,17 @@ mod tests {
         assert_eq!(interval(SHORTEST, Some(true)), SHORTEST);
         assert_eq!(interval(LONGEST, Some(false)), LONGEST);
         assert_eq!(interval(i64::MAX, Some(false)), LONGEST);
+    }
+
+    #[test]
+    fn failures_that_may_pass_are_tried_again_soon_and_then_less_often() {
+        let mut interval = 0;
+        let mut intervals = Vec::new();
+        for _ in 0..9 {
+            interval = after_failure(interval);
+            intervals.push(interval / 60);
+        }
+        assert_eq!(intervals, [10, 20, 40, 80, 160, 320, 640, 1280, 1440]);
     }
 
     #[test]

@@ -20,6 +20,9 @@ const MAX_REDIRECTS: usize = 5;
 /// Longest Crawl-delay that is honoured; longer ones would park a host for good.
 const MAX_CRAWL_DELAY: Duration = Duration::from_secs(60);
 
+/// How much of a line is shown, characters.
+const MAX_SHOWN: usize = 200;
+
 /// The rules of one origin for this spider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Robots {
@@ -60,16 +63,26 @@ impl Robots {
     pub fn deciding_line(&self, text: &[u8], url: &Url) -> Option<Line> {
         let path = &url[Position::BeforePath..Position::AfterQuery];
         let rule = self.rules.matching_rule(path)?;
-        let ends: Vec<usize> =
-            text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i + 1).chain([text.len()]).collect();
-        // the rule appears with the first prefix of the file that yields it for the group that was chosen
-        let yields = |end: usize| robotxt::Robots::parse(&text[..end], self.rules.user_agent()).rules().contains(rule);
+        let ends = line_ends(text);
+        // The rule appears with the first prefix of the file that yields it. Our group is named after each prefix, so that
+        // it is ours that is chosen there too, and a longer prefix has all the rules of a shorter one.
+        let agent = self.rules.user_agent();
+        let yields = |end: usize| {
+            let prefix = [&text[..end], b"\nuser-agent: ", agent.as_bytes()].concat();
+            robotxt::Robots::parse(&prefix, agent).rules().contains(rule)
+        };
         let line = ends.partition_point(|end| !yields(*end));
         let start = line.checked_sub(1).map_or(0, |before| ends[before]);
         let end = *ends.get(line)?;
-        let text = String::from_utf8_lossy(&text[start..end]).trim().to_owned();
+        let text = String::from_utf8_lossy(&text[start..end]).trim().chars().take(MAX_SHOWN).collect();
         Some(Line { number: line + 1, text })
     }
+}
+
+/// Where the lines end, which do so with CR, LF, or both (RFC 9309, section 2.2).
+fn line_ends(text: &[u8]) -> Vec<usize> {
+    let ends = |i: &usize| text[*i] == b'\n' || text[*i] == b'\r' && text.get(*i + 1) != Some(&b'\n');
+    (0..text.len()).filter(ends).map(|i| i + 1).chain([text.len()]).collect()
 }
 
 /// What asking for robots.txt gave.
@@ -140,6 +153,12 @@ mod tests {
         assert_eq!(line(TEXT, "http://h/private/open"), Some((8, "Allow: /private/open".into())));
         assert_eq!(line(TEXT, "http://h/else"), None);
         assert_eq!(line(b"user-agent: kafkaspider\ndisallow: /", "http://h/x"), Some((2, "disallow: /".into())));
+        let groups = b"user-agent: *\rdisallow: /a\r\rUser-agent: *\r\nDisallow: /c\n\nuser-agent: kafkaspider\nDisallow: /q\n\nuser-agent: Kafkaspider\nDisallow: /a\n";
+        assert_eq!(line(groups, "http://h/a"), Some((11, "Disallow: /a".into())));
+        assert_eq!(line(groups, "http://h/c"), None);
+        let long = format!("user-agent: *\ndisallow: /a\ndisallow: /{}", "b".repeat(5000));
+        let (number, text) = line(long.as_bytes(), &format!("http://h/{}", "b".repeat(5000))).unwrap();
+        assert_eq!((number, text.len()), (3, MAX_SHOWN));
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Scope {
         Scope { rule, include, exclude, seeds: Seeds::default() }
     }
 
+    /// The rules as one text, the seeds aside.
+    pub fn rules(&self) -> String {
+        format!("{:?} {:?} {:?}", self.rule, self.include.patterns(), self.exclude.patterns())
+    }
+
     /// Whether `add` would change anything.
     pub fn knows(&self, seed: &Canonical) -> bool {
         let host = seed.host();

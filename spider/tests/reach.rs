@@ -69,12 +69,19 @@ fn links_of_every_followed_kind_are_followed_and_others_are_not() {
 #[test]
 fn a_body_that_is_not_html_is_an_artefact_and_is_not_parsed() {
     let site = Site::empty()
-        .page("/", Page::html("<a href=/t>t</a><a href=/p>p</a><a href=/n>n</a><a href=/x>x</a><a href=/odd>o</a>"))
+        .page(
+            "/",
+            Page::html(
+                "<a href=/t>t</a><a href=/p>p</a><a href=/n>n</a><a href=/x>x</a><a href=/odd>o</a><a href=/two>2</a>",
+            ),
+        )
         .page("/t", Page::text("<a href=/from-text>x</a>"))
         .page("/p", Page::new(vec![0x25, 0x50, 0, 0xff]).header("content-type", "application/pdf"))
         .page("/n", Page::new("<!doctype html><a href=/from-sniffed>x</a>"))
         .page("/x", Page::new("<a href=/from-xhtml />").header("content-type", "application/xhtml+xml"))
         .page("/odd", Page::new("odd").header("content-type", "no media type"))
+        .page("/two", Page::html("<a href=/from-two>x</a>").header("content-type", "text/html, text/html"))
+        .page("/from-two", Page::html(""))
         .page("/from-sniffed", Page::html(""))
         .page("/from-xhtml", Page::html(""))
         .page("/from-text", Page::html(""))
@@ -83,7 +90,8 @@ fn a_body_that_is_not_html_is_an_artefact_and_is_not_parsed() {
     let spider = Spider::new();
     spider.crawl_all(&[&site.url("/")]);
     let archived = spider.archived();
-    assert_eq!(paths(&ok(&archived)), set(["/", "/t", "/p", "/n", "/x", "/odd", "/from-sniffed", "/from-xhtml"]));
+    let pages = ["/", "/t", "/p", "/n", "/x", "/odd", "/two", "/from-two", "/from-sniffed", "/from-xhtml"];
+    assert_eq!(paths(&ok(&archived)), set(pages));
     assert_eq!(&archived[&site.url("/p")].body[..], [0x25, 0x50, 0, 0xff]);
     let octets = Some("application/octet-stream");
     assert_eq!(archived[&site.url("/odd")].content_type.as_deref(), octets);
@@ -269,4 +277,32 @@ fn a_seed_that_redirects_to_its_site_takes_the_crawl_along() {
     let spider = Spider::new();
     spider.crawl_all(&[&here.url("/")]);
     assert_eq!(ok(&spider.archived()), BTreeSet::from([there.url("/").as_str(), there.url("/a").as_str()]));
+}
+
+#[test]
+fn a_url_behind_too_many_redirects_is_followed_when_a_page_links_to_it() {
+    let chain = Behaviour::Chain { hops: 15, to: "/end".into(), status: 302 };
+    let site = Site::empty()
+        .page("/", Page::html("<a href=/chain/0>x</a>"))
+        .misbehave("/chain/*", chain)
+        .page("/end", Page::html(""))
+        .start()
+        .unwrap();
+    let spider = Spider::new();
+    spider.crawl_all(&[&site.url("/")]);
+    assert!(!spider.frontier().contains_key(&site.url("/end")));
+    let last = spider.frontier().into_iter().find(|(_, state)| state.error.is_some()).unwrap().0;
+    site.put("/later", Page::html(format!("<a href={last}>x</a>")));
+    spider.crawl_all(&[&site.url("/later")]);
+    assert!(spider.frontier().contains_key(&site.url("/end")));
+}
+
+#[test]
+fn a_seed_that_leads_out_of_scope_is_told() {
+    let there = Site::empty().address("127.0.0.2:0".parse().unwrap()).page("/", Page::html("")).start().unwrap();
+    let here = Site::empty().page("/", Page::redirect(&there.url("/"))).start().unwrap();
+    let spider = Spider::new();
+    let output = support::run(&mut spider.crawl(&[&here.url("/"), "--until-idle"]));
+    let told = format!("leads to {}, which is out of scope", there.url("/"));
+    assert!(support::text(&output).contains(&told), "{}", support::text(&output));
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use bus::payload::State;
-use site::{Page, Site};
+use site::{Behaviour, Page, Site};
 use support::{Spider, run, text};
 
 fn site() -> site::Running {
@@ -51,15 +51,14 @@ fn a_recrawl_asks_with_conditions_and_archives_what_it_finds() {
     assert_eq!((same.etag.as_deref(), same.hash), (Some("\"1\""), first.hash));
     assert!(same.interval > first.interval && changing.interval < first.interval);
     assert_eq!((gone.state, same.state), (State::Gone, State::Fetched));
-    // since the mark: /plain, /changing and /new
-    assert_eq!((summary["total"]["fetched"].as_u64(), spider.tally().fetched), (Some(3), 3));
+    // since the mark: all that are there, changed or not
+    assert_eq!((summary["total"]["fetched"].as_u64(), spider.tally().fetched), (Some(5), 5));
     assert!(spider.tally().since > 0);
 }
 
 #[test]
 fn pages_count_from_the_last_recrawl_on_and_a_restart_goes_on_with_it() {
-    let site =
-        Site::empty().misbehave("/t/*", site::Behaviour::Tree { pages: 100, fanout: 10, slow_ms: 0 }).start().unwrap();
+    let site = Site::empty().misbehave("/t/*", Behaviour::Tree { pages: 100, fanout: 10, slow_ms: 0 }).start().unwrap();
     let spider = Spider::new();
     let seed = site.url("/t/0.html");
     let go = |args: &[&str]| {
@@ -97,4 +96,78 @@ fn pages_are_visited_again_when_they_fall_due() {
     // what did not change rests longer now, what has nothing to compare with too
     assert_eq!(later(16), 5);
     assert_eq!(later(19), 10);
+}
+
+#[test]
+fn an_outage_is_told_and_its_urls_are_tried_again_at_the_next_start() {
+    let tree = |site: Site| site.misbehave("/t/*", Behaviour::Tree { pages: 60, fanout: 59, slow_ms: 0 });
+    let site = tree(Site::empty()).start().unwrap();
+    let (seed, address) = (site.url("/t/0.html"), site.addr());
+    let spider = Spider::new();
+    let go = |args: &[&str]| run(&mut spider.crawl(&[&["--until-idle", "--retries", "1"], args].concat()));
+    assert_eq!(run(&mut spider.crawl(&[&seed, "--pages", "1"])).status.code(), Some(0));
+    site.stop();
+    let down = go(&[]);
+    assert_eq!(down.status.code(), Some(0), "{}", text(&down));
+    assert!(text(&down).contains("59 URLs could not be fetched for a reason that may pass"), "{}", text(&down));
+    let soon =
+        spider.frontier().values().filter(|s| s.error.as_deref() == Some("connect") && s.interval == 600).count();
+    assert_eq!(soon, 59);
+    // a second time they rest longer
+    assert_eq!(go(&[]).status.code(), Some(0));
+    assert_eq!(spider.frontier().values().filter(|s| s.interval == 1200).count(), 59);
+    let _site = tree(Site::empty().address(address)).start().unwrap();
+    let up = go(&[]);
+    assert_eq!(up.status.code(), Some(0), "{}", text(&up));
+    assert_eq!((spider.tally().fetched, spider.tally().pending), (60, 0));
+    // what is there rests as a page does
+    assert!(spider.frontier().values().filter(|s| s.status == Some(200)).all(|s| s.interval == 7 * 24 * 3600));
+}
+
+#[test]
+fn robots_txt_that_cannot_be_read_for_a_while_forbids_for_a_while() {
+    let robots = site::Rule::new("/robots.txt", Behaviour::Status { status: 503, retry_after: None }).times(2);
+    let site = Site::empty().rule(robots).page("/", Page::html("<a href=/a>x</a>")).page("/a", Page::html(""));
+    let site = site.start().unwrap();
+    let spider = Spider::new();
+    let down = run(&mut spider.crawl(&[&site.url("/"), "--until-idle", "--retries", "1"]));
+    assert_eq!(down.status.code(), Some(0), "{}", text(&down));
+    spider.crawl_all(&[]);
+    assert_eq!(spider.tally().fetched, 2);
+}
+
+#[test]
+fn a_seed_that_failed_is_tried_again_when_it_is_named_again() {
+    let site = Site::empty().page("/", Page::html("")).start().unwrap();
+    let spider = Spider::new();
+    let seed = site.url("/");
+    let go = |args: &[&str]| run(&mut spider.command(&[&["crawl", "--until-idle", "--delay", "0"], args].concat()));
+    let refused = go(&[&seed]);
+    assert!(text(&refused).contains("--allow-address 127.0.0.1"), "{}", text(&refused));
+    let idle = go(&["--allow-address", "127.0.0.1"]);
+    assert!(text(&idle).contains("--recrawl visits them again"), "{}", text(&idle));
+    assert_eq!((idle.status.code(), spider.tally().fetched), (Some(0), 0));
+    go(&[&seed, "--allow-address", "127.0.0.1"]);
+    assert_eq!(spider.tally().fetched, 1);
+    // a page that is there is left alone
+    go(&[&seed, "--allow-address", "127.0.0.1"]);
+    assert_eq!(spider.artefacts().len(), 2);
+}
+
+#[test]
+fn a_recrawl_with_wider_rules_finds_what_was_left_out_though_no_page_changed() {
+    let page = |to: &str| Page::html(format!("<a href={to}>x</a>")).header("etag", "\"same\"");
+    let site = Site::empty().page("/", page("/1")).page("/1", page("/2")).page("/2", page("/3")).page("/3", page("/"));
+    let site = site.start().unwrap();
+    let spider = Spider::new();
+    spider.crawl_all(&[&site.url("/"), "--depth", "1"]);
+    assert_eq!(spider.tally().known, 2);
+    spider.crawl_all(&["--recrawl"]);
+    assert_eq!((spider.tally().known, spider.tally().fetched), (4, 4));
+    // the same rules again: nothing is sent that is known, and what has not changed counts
+    site.forget();
+    let pages = run(&mut spider.crawl(&["--recrawl", "--pages", "4"]));
+    assert_eq!(pages.status.code(), Some(0), "{}", text(&pages));
+    assert!(site.requests().iter().filter(|r| r.path != "/robots.txt").all(|r| r.status == 304));
+    assert_eq!(spider.tally().fetched, 4);
 }

@@ -11,6 +11,10 @@ use crate::mongo::Mongo;
 
 /// Collection.
 const LEDGER: &str = "ledger";
+/// What a server answers when two upserts of one `_id` meet; the one that lost is to be sent again.
+const DUPLICATE_KEY: i32 = 11000;
+/// How often an upsert is sent at most.
+const UPSERTS: u32 = 5;
 
 /// Writes what the ledger says of a day.
 pub fn write(mongo: &Mongo, day: Day, upload: &Upload) -> Result<()> {
@@ -22,10 +26,13 @@ pub fn write(mongo: &Mongo, day: Day, upload: &Upload) -> Result<()> {
     let command = doc! {
         "update": LEDGER, "ordered": false, "updates": [update], "writeConcern": { "w": "majority", "j": true },
     };
-    let reply = mongo.wait(mongo.link().command(command)).context("cannot mirror the ledger")?;
-    if let Ok(errors) = reply.get_array("writeErrors")
-        && let Some(error) = errors.first()
-    {
+    for attempt in 1.. {
+        let reply = mongo.wait(mongo.link().command(command.clone())).context("cannot mirror the ledger")?;
+        let Some(error) = reply.get_array("writeErrors").ok().and_then(|errors| errors.first()) else { break };
+        // the last write of an uploader that was killed may still be under way in the server, and insert first
+        if attempt < UPSERTS && error.as_document().and_then(|e| e.get_i32("code").ok()) == Some(DUPLICATE_KEY) {
+            continue;
+        }
         anyhow::bail!("cannot mirror the ledger in {}: {error}", mongo.link().target());
     }
     Ok(())

@@ -109,7 +109,9 @@ impl Admission {
         }
         let mut past = None;
         if let Some(entry) = known {
-            if !self.improves(entry, &candidate) || entry.taken() && entry.pending() {
+            // who names a URL that failed, or that is gone, wants to know whether it is there by now
+            let again = seed && (entry.failed() || entry.state() == State::Gone);
+            if !again && !self.improves(entry, &candidate) || entry.taken() && entry.pending() {
                 return wider;
             }
             if !entry.pending() {
@@ -165,17 +167,18 @@ impl Admission {
 
     /// Whether a candidate says something better about a known URL.
     fn improves(&self, known: Entry, candidate: &Discovered) -> bool {
-        improves(known, clamp(candidate.depth), candidate.requisite, self.depth)
+        improves(known, clamp(candidate.depth), candidate.hops, candidate.requisite, self.depth)
     }
 }
 
-/// Whether a link says something better about a known URL: that what was thought a requisite is a page, or, where depth
-/// is limited, a shorter way to what waits or to a page whose links were cut off.
-pub fn improves(known: Entry, depth: u16, requisite: bool, limit: Option<u32>) -> bool {
+/// Whether a link says something better about a known URL: that what was thought a requisite is a page, a way without
+/// redirects to what was reached by too many of them, or, where depth is limited, a shorter way to what waits or to a page
+/// whose links were cut off.
+pub fn improves(known: Entry, depth: u16, hops: u32, requisite: bool, limit: Option<u32>) -> bool {
     if requisite {
         return false;
     }
-    if known.requisite() && known.pending() {
+    if known.requisite() && known.pending() || known.cut() && hops == 0 {
         return true;
     }
     let Some(limit) = limit else { return false };

@@ -194,13 +194,20 @@ impl Engine {
             key: frontier.key,
             requisites: settings.requisites,
             depth: settings.depth,
+            follows: settings.follows(),
             ignore_nofollow: settings.ignore_nofollow,
             clock: clock.clone(),
         };
         let now = Instant::now();
         Ok(Engine {
             admission: Admission::new(&crawl, &source, settings.depth, settings.host_pages),
-            settling: Settling { crawl: crawl.clone(), source, depth: settings.depth, clock: clock.clone() },
+            settling: Settling {
+                crawl: crawl.clone(),
+                source,
+                depth: settings.depth,
+                follows: context.follows.clone(),
+                clock: clock.clone(),
+            },
             outbox: Outbox::new(&crawl),
             level: if settings.depth.is_some() { 0 } else { u32::MAX },
             bus,
@@ -239,8 +246,9 @@ impl Engine {
         })
     }
 
-    /// Runs until the crawl is at its end, or shutdown is requested.
-    pub fn run(mut self) -> Result<(Ended, Progress, Tally)> {
+    /// Runs until the crawl is at its end, or shutdown is requested. Gives also the number of URLs, of our partitions, that
+    /// failed for a reason that may pass.
+    pub fn run(mut self) -> Result<(Ended, Progress, Tally, u64)> {
         let ended = loop {
             if self.shutdown.requested() {
                 break Ended::Interrupted;
@@ -259,7 +267,7 @@ impl Engine {
         self.do_chores(true)?;
         let sum = self.sum();
         self.runtime.shutdown_background();
-        Ok((ended, self.progress, sum))
+        Ok((ended, self.progress, sum, self.frontier.failed()))
     }
 
     /// Takes in what the other threads have told.

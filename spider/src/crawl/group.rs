@@ -33,7 +33,7 @@ impl Engine {
 
     /// Lets candidates wait on the bus while very many URLs wait here.
     pub(super) fn throttle(&mut self) -> Result<()> {
-        let waiting = self.frontier.queues.len() + self.frontier.parked();
+        let waiting = self.frontier.queues.len();
         let full = waiting >= if self.throttled { MAX_TARGETS / 2 } else { MAX_TARGETS };
         if full == self.throttled {
             return Ok(());

@@ -72,14 +72,15 @@ pub fn run(common: &Common, flags: Flags, shutdown: Shutdown) -> Result<Exit> {
     let beats = Beats::start(&bus, beat, BEAT)?;
     let progress = Progress::new(metrics, Some(beats), settings.pages);
     let parts = Parts { settings, bus, reader, writer, clock, folder, shutdown, progress };
-    let (ended, progress, tally) = Engine::new(parts)?.run()?;
-    let summary = progress.finish(&crawl, ended, &tally);
+    let (ended, progress, tally, failed) = Engine::new(parts)?.run()?;
+    let summary = progress.finish(&crawl, ended, &tally, failed);
     if common.json {
         println!("{}", serde_json::to_string(&summary)?);
     } else {
         print!("{}", summary.table());
     }
-    Ok(ended.exit())
+    summary.advise();
+    Ok(summary.exit())
 }
 
 /// Makes sure that the topics of a crawl exist.

@@ -40,11 +40,15 @@ impl Delays {
         };
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         let known: Remembered = lines.map(|l| (l.host, Duration::from_millis(l.delay_ms))).collect();
-        let anew = text.lines().count() > MAX_LINES;
-        let open = if anew { File::create(&path) } else { OpenOptions::new().create(true).append(true).open(&path) };
+        let mut text = text;
+        if text.lines().count() > MAX_LINES {
+            text = known.iter().map(|(host, delay)| line(host, *delay)).collect();
+            replace(folder, &path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let open = OpenOptions::new().create(true).append(true).open(&path);
         let file = open.with_context(|| format!("cannot open {}", path.display()))?;
         let mut delays = Delays { path, file };
-        if !anew && !text.is_empty() && !text.ends_with('\n') {
+        if !text.is_empty() && !text.ends_with('\n') {
             delays.file.write_all(b"\n").ok();
         }
         Ok((delays, known))
@@ -52,13 +56,26 @@ impl Delays {
 
     /// Notes a delay, before anything is asked of that host.
     pub fn note(&mut self, host: &str, delay: Duration) {
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        let mut line = serde_json::to_vec(&Line { host: host.into(), delay_ms }).unwrap_or_default();
-        line.push(b'\n');
-        if let Err(e) = self.file.write_all(&line) {
+        let written = self.file.write_all(line(host, delay).as_bytes()).and_then(|()| self.file.sync_data());
+        if let Err(e) = written {
             tracing::warn!("{}: {e}; after a restart the Crawl-delay of {host} is learnt anew", self.path.display());
         }
     }
+}
+
+fn line(host: &str, delay: Duration) -> String {
+    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    serde_json::to_string(&Line { host: host.into(), delay_ms }).unwrap_or_default() + "\n"
+}
+
+/// Puts a new file in the place of an old one; a kill leaves either of them whole.
+fn replace(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -81,5 +98,19 @@ mod tests {
         delays.note("d", Duration::from_secs(1));
         let (_, known) = Delays::open(folder.path()).unwrap();
         assert_eq!(known.len(), 3);
+    }
+
+    #[test]
+    fn a_long_file_begins_anew_with_what_it_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("delays.jsonl");
+        let text: String =
+            (0..=MAX_LINES).map(|n| line(&format!("h{}", n % 7), Duration::from_millis(n as u64))).collect();
+        std::fs::write(&path, text).unwrap();
+        for _ in 0..2 {
+            let (_, known) = Delays::open(folder.path()).unwrap();
+            assert_eq!((known.len(), known["h3"]), (7, Duration::from_millis(99_998)));
+            assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 7);
+        }
     }
 }

@@ -11,6 +11,7 @@ use clap::Args;
 use ipnet::IpNet;
 use program::Misuse;
 use regex::RegexSet;
+use sha2::{Digest, Sha256};
 use web::Canonical;
 
 use super::visit::Requisites;
@@ -78,7 +79,8 @@ pub struct Flags {
     /// Page requisites to fetch too, whatever the scope
     #[arg(long, value_name = "script,style,img", value_delimiter = ',', value_parser = ["script", "style", "img"])]
     pub requisites: Vec<String>,
-    /// End when this many distinct pages were fetched with status 200 over the crawl's life (or since the last --recrawl)
+    /// End when this many distinct pages were fetched with status 200 over the crawl's life (or since the last --recrawl,
+    /// where 304, not changed since then, counts too)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub pages: Option<u64>,
     /// Follow links at most this deep; seeds have depth 0
@@ -246,6 +248,16 @@ impl Flags {
             threads: self.threads.unwrap_or(processors.min(4)),
             checkpoint_every: self.checkpoint_every,
         })
+    }
+}
+
+impl Settings {
+    /// A name for what is followed of a page's links; none for what a crawl does unless told.
+    pub fn follows(&self) -> Option<String> {
+        let told = (self.depth, self.scope.rules(), self.requisites, self.ignore_nofollow);
+        let plain = Scope::new(Rule::Host, RegexSet::empty(), RegexSet::empty());
+        let usual = (None, plain.rules(), Requisites::default(), false);
+        (told != usual).then(|| hex::encode(&Sha256::digest(format!("{told:?}"))[..4]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::payload::{Artefact, Discovered, HttpHeaders, State};
+use bus::payload::{Artefact, Discovered, HttpHeaders, State, may_pass};
 use bus::topic::{ARTEFACTS, MAX_BODY};
 use bus::{Epoch, Output};
 use bytes::Bytes;
@@ -34,6 +34,8 @@ pub struct Settling {
     pub source: String,
     /// Greatest depth, where `--depth` is given.
     pub depth: Option<u32>,
+    /// What is followed of a page's links, for its state.
+    pub follows: Option<String>,
     /// Time.
     pub clock: Clock,
 }
@@ -55,8 +57,8 @@ pub struct Settled {
     pub error: Option<String>,
     /// An artefact is among the items.
     pub archived: bool,
-    /// It was a page requisite.
-    pub requisite: bool,
+    /// It is a page: status 200, or 304 for one that had it, and no page requisite.
+    pub page: bool,
     /// An item keeps the place of `--pages` until it is published.
     pub claims: bool,
 }
@@ -130,23 +132,31 @@ impl Settling {
                 self.links(&target, &page, frontier, outbox, &mut item);
                 if page.redirect.is_some() && target.hops >= MAX_HOPS {
                     artefact.error = Some(Class::Redirects.name().into());
+                    past.error.clone_from(&artefact.error);
                 }
                 self.answer(page, &before, &mut artefact, &mut past, &mut item)
             }
             Err(failure) => {
                 tell(&target, &failure);
                 artefact.error = Some(failure.class.name().into());
+                past.error.clone_from(&artefact.error);
                 past.validators = before.validators.clone();
                 past.hash = before.hash.clone();
+                past.follows = before.follows.clone();
                 (after(&failure), None)
             }
         };
-        past.interval = revisit::interval(before.interval, changed);
+        let failed_before = may_pass(before.status, before.error.as_deref());
+        past.interval = if may_pass(past.status, past.error.as_deref()) {
+            revisit::after_failure(if failed_before { before.interval } else { 0 })
+        } else {
+            revisit::interval(if failed_before { 0 } else { before.interval }, changed)
+        };
         let next = if state == State::Gone { 0 } else { self.clock.seconds() + past.interval };
         settled.status = artefact.status;
         settled.bytes = artefact.body.len() as u64;
         settled.archived = true;
-        settled.requisite = target.requisite;
+        settled.page = past.ok && !target.requisite && matches!(artefact.status, Some(200 | 304));
         settled.error = artefact
             .error
             .clone()
@@ -194,12 +204,16 @@ impl Settling {
         past.status = Some(status);
         past.ok |= status == 200;
         let changed = if status == 304 {
+            // only what came with status 200 leaves validators, so this says 200 again
+            past.ok |= before.validators != Validators::default();
             past.validators = before.validators.clone();
             past.hash = before.hash.clone();
+            past.follows = before.follows.clone();
             Some(false)
         } else {
             let keep = |name| answer.header(name).filter(|v| v.len() <= MAX_VALIDATOR).map(str::to_owned);
             if status == 200 {
+                past.follows.clone_from(&self.follows);
                 past.validators = Validators { etag: keep(ETAG), last_modified: keep(LAST_MODIFIED) };
             }
             past.hash = Some(sha256[..16].to_owned());
@@ -227,6 +241,12 @@ impl Settling {
         };
         if inside {
             self.link(to, target, target.depth, target.hops + 1, frontier, outbox, item);
+        } else if target.depth == 0 {
+            tracing::warn!(
+                "seed {}: leads to {}, which is out of scope; name that as a seed, or widen --scope",
+                target.url,
+                to.url.as_str()
+            );
         }
     }
 
@@ -245,7 +265,7 @@ impl Settling {
             let epoch = frontier.partitions.get(&found.partition)?.epoch;
             outbox.admitted(epoch, &found.print)
         });
-        if known.is_some_and(|entry| !improves(entry, clamp(depth), found.requisite, self.depth)) {
+        if known.is_some_and(|entry| !improves(entry, clamp(depth), hops, found.requisite, self.depth)) {
             return;
         }
         // a requisite counts as the deepest, since it is not followed
@@ -329,7 +349,7 @@ fn after(failure: &Failure) -> State {
 }
 
 /// `type/subtype` with what may follow (RFC 9110, section 8.3.1).
-fn is_media_type(text: &str) -> bool {
+pub fn is_media_type(text: &str) -> bool {
     let token =
         |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     let kind = text.split(';').next().unwrap_or_default().trim();

@@ -7,6 +7,7 @@ use bus::Beats;
 use bus::payload::Tally;
 use program::{Counter, Exit, Gauge, Histogram, Metrics, Table, Usage, human};
 use serde::Serialize;
+use tracing::warn;
 
 use super::settle::Settled;
 
@@ -20,16 +21,6 @@ pub enum Ended {
     Idle,
     /// A signal.
     Interrupted,
-}
-
-impl Ended {
-    /// Exit code.
-    pub fn exit(self) -> Exit {
-        match self {
-            Ended::Pages | Ended::Idle => Exit::Done,
-            Ended::Interrupted => Exit::Interrupted,
-        }
-    }
 }
 
 /// Counts of this run.
@@ -96,7 +87,7 @@ impl Progress {
         self.metrics.artefacts.inc();
         self.metrics.bytes.inc_by(settled.bytes);
         self.metrics.seconds.observe(took.as_secs_f64());
-        if settled.status == Some(200) && !settled.requisite {
+        if settled.page {
             self.pages += 1;
             self.metrics.pages.inc();
             self.bar.add(1);
@@ -148,7 +139,7 @@ impl Progress {
     }
 
     /// The summary.
-    pub fn finish(self, crawl: &str, ended: Ended, tally: &Tally) -> Summary {
+    pub fn finish(self, crawl: &str, ended: Ended, tally: &Tally, failed: u64) -> Summary {
         self.bar.finish();
         let seconds = self.started.elapsed().as_secs_f64();
         let usage = Usage::now();
@@ -163,7 +154,7 @@ impl Progress {
             cpu_seconds: usage.cpu_seconds,
             peak_memory_bytes: usage.peak_memory_bytes,
             errors: self.errors,
-            total: Total { fetched: tally.fetched, known: tally.known, pending: tally.pending },
+            total: Total { fetched: tally.fetched, known: tally.known, pending: tally.pending, failed },
         }
     }
 }
@@ -189,9 +180,37 @@ struct Total {
     fetched: u64,
     known: u64,
     pending: u64,
+    /// Failed for a reason that may pass.
+    failed: u64,
 }
 
 impl Summary {
+    /// Exit code. Pages that cannot be fetched are part of a crawl, and are archived as what they are.
+    pub fn exit(&self) -> Exit {
+        match self.ended {
+            Ended::Pages | Ended::Idle => Exit::Done,
+            Ended::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    /// Says what a person may want to do next.
+    pub fn advise(&self) {
+        if self.ended != Ended::Idle {
+            return;
+        }
+        if self.total.failed > 0 {
+            warn!(
+                "{} URLs could not be fetched for a reason that may pass; run the command again to try them now",
+                self.total.failed
+            );
+        } else if self.artefacts == 0 && self.total.known > 0 {
+            warn!(
+                "nothing was fetched: each of the {} known URLs was visited before and none is due; --recrawl visits them again",
+                self.total.known
+            );
+        }
+    }
+
     /// As a table.
     pub fn table(&self) -> Table {
         let mut table = Table::new(["crawl", self.crawl.as_str()]).right(1);
@@ -202,7 +221,7 @@ impl Summary {
             Ended::Interrupted => "interrupted",
         };
         table.row(["ended", ended]);
-        table.row(["pages (status 200)", &human::count(self.pages)]);
+        table.row(["pages", &human::count(self.pages)]);
         table.row(["artefacts", &human::count(self.artefacts)]);
         table.row(["bytes", &human::bytes(self.bytes)]);
         table.row(["time", &human::duration(time)]);
@@ -215,6 +234,9 @@ impl Summary {
         table.row(["crawl so far: pages", &human::count(self.total.fetched)]);
         table.row(["crawl so far: known URLs", &human::count(self.total.known)]);
         table.row(["crawl so far: to be fetched", &human::count(self.total.pending)]);
+        if self.total.failed > 0 {
+            table.row(["crawl so far: to be tried again", &human::count(self.total.failed)]);
+        }
         table
     }
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use web::{Canonical, LinkKind};
 
+use super::settle::is_media_type;
 use crate::clock::Clock;
 use crate::fetch::error::{Class, Failure};
 use crate::fetch::{Answer, Fetcher, Validators};
@@ -41,6 +42,8 @@ pub struct Context {
     pub requisites: Requisites,
     /// Greatest depth.
     pub depth: Option<u32>,
+    /// What is followed, as pages' states name it.
+    pub follows: Option<String>,
     /// `<meta name=robots content=nofollow>` means nothing.
     pub ignore_nofollow: bool,
     /// Time.
@@ -99,7 +102,9 @@ pub async fn visit(context: &Context, target: &Target, robots: &Robots) -> Visit
         return end(false, Err(Failure::lasting(Class::Robots, "robots.txt forbids it")));
     }
     let none = Validators::default();
-    let validators = target.past.as_ref().map_or(&none, |past| &past.validators);
+    // a page whose links were chosen by other rules has to come whole again
+    let past = target.past.as_ref().filter(|past| past.follows == context.follows);
+    let validators = past.map_or(&none, |past| &past.validators);
     match context.fetcher.fetch(&url, validators).await {
         Err(failure) => end(failure.class != Class::BlockedAddress, Err(failure)),
         Ok(answer) => {
@@ -120,11 +125,16 @@ fn read(context: &Context, target: &Target, url: &Url, answer: Answer) -> Page {
         redirect = to.and_then(|to| web::resolve(url, to.trim()).ok()).map(|to| finder.found(to, target.requisite));
     }
     let mut links = Vec::new();
-    let (body, content_type) = (&answer.body.bytes, answer.header(CONTENT_TYPE));
+    let (body, content_type) = (&answer.body.bytes, answer.header(CONTENT_TYPE).filter(|t| is_media_type(t)));
     if (200..300).contains(&answer.status) && !target.requisite && web::is_html(content_type, body) {
         // a parser's bug on one page must not end the crawl
         match program::contained(|| web::extract(body, content_type, url, false)) {
-            Ok(extraction) => links = finder.links(target, extraction),
+            Ok(extraction) => {
+                if extraction.truncated {
+                    tracing::warn!(url = &*target.url, "a page so large that links at its end are left out");
+                }
+                links = finder.links(target, extraction);
+            }
             Err(reason) => tracing::warn!(url = &*target.url, reason, "no links: the parser failed"),
         }
     }

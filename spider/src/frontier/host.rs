@@ -28,8 +28,8 @@ pub struct Manners {
 const ADAPTIVE_LIMIT: Duration = Duration::from_secs(30);
 /// How long robots.txt is believed (RFC 9309, section 2.4).
 pub const ROBOTS_TTL: Duration = Duration::from_secs(24 * 3600);
-/// How long a host without readable robots.txt is left alone once the attempts are used up.
-pub const UNREACHABLE_TTL: Duration = Duration::from_secs(3600);
+/// How long a host without readable robots.txt is left alone once the attempts are used up: until its URLs are due again.
+pub const UNREACHABLE_TTL: Duration = Duration::from_secs(crate::revisit::SOON as u64);
 /// Failures to connect, one after another, after which a host has to show its robots.txt again.
 const BREAKER: u32 = 5;
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use bus::payload::{State, UrlState};
 
+use crate::fetch::error::Class;
 use crate::fingerprint::{BuildReady, Fingerprint};
 
 /// What is known of one URL.
@@ -28,6 +29,10 @@ const OK: u8 = 1 << 3;
 const FRESH: u8 = 1 << 4;
 /// Taken for a visit; in memory only.
 const TAKEN: u8 = 1 << 5;
+/// The last fetch failed in a way that may pass.
+const FAILED: u8 = 1 << 6;
+/// It was reached by so many redirects that those it answers with were not followed.
+const CUT: u8 = 1 << 7;
 
 impl Entry {
     /// From a frontier record, under the partition's recrawl mark.
@@ -37,7 +42,15 @@ impl Entry {
             State::Fetched => 1,
             State::Gone => 2,
         };
-        for (flag, set) in [(REQUISITE, state.requisite), (OK, state.ok), (FRESH, state.mark == mark)] {
+        let cut = state.state == State::Fetched && state.error.as_deref() == Some(Class::Redirects.name());
+        let all = [
+            (REQUISITE, state.requisite),
+            (OK, state.ok),
+            (FRESH, state.mark == mark),
+            (FAILED, state.may_pass()),
+            (CUT, cut),
+        ];
+        for (flag, set) in all {
             if set {
                 flags |= flag;
             }
@@ -53,7 +66,7 @@ impl Entry {
 
     /// From a checkpoint; none when the flags make no sense.
     pub fn from_parts(offset: i64, next: u32, depth: u16, flags: u8) -> Option<Entry> {
-        (flags & STATE != STATE && flags < TAKEN).then_some(Entry { offset, next, depth, flags })
+        (flags & STATE != STATE && flags & TAKEN == 0).then_some(Entry { offset, next, depth, flags })
     }
 
     /// Where it stands.
@@ -88,6 +101,16 @@ impl Entry {
     /// Last fetched under an older mark, so that it is due.
     pub fn stale(self) -> bool {
         !self.pending() && self.flags & FRESH == 0
+    }
+
+    /// Its last fetch failed in a way that may pass.
+    pub fn failed(self) -> bool {
+        self.flags & FAILED != 0
+    }
+
+    /// Redirects that it answers with were too many, and not followed.
+    pub fn cut(self) -> bool {
+        self.flags & CUT != 0
     }
 
     /// On its way: waiting for its host's turn, or being fetched.
@@ -168,6 +191,19 @@ impl Index {
         self.counted = 0;
         self.stale = self.known() - self.pending;
         self.earliest = 0;
+    }
+
+    /// Makes what failed for a reason that may pass due at once.
+    pub fn hurry(&mut self) {
+        for entry in self.map.values_mut().filter(|entry| entry.failed()) {
+            entry.next = 0;
+            self.earliest = 0;
+        }
+    }
+
+    /// URLs whose last fetch failed for a reason that may pass.
+    pub fn failed(&self) -> u64 {
+        self.map.values().filter(|entry| entry.failed()).count() as u64
     }
 
     /// URLs due for another visit, at most `limit`, with the places of their records in ascending order.
@@ -302,6 +338,23 @@ mod tests {
         assert_eq!(index.due(104, 10), due[..1]);
         assert_eq!(index.due(200, 3).len(), 3);
         assert_eq!(index.due(200, 100).len(), 6);
+    }
+
+    #[test]
+    fn what_failed_for_a_passing_reason_can_be_hurried() {
+        let mut index = Index::default();
+        for (n, error) in [(0, Some("connect")), (1, Some("tls")), (2, Some("redirects")), (3, None)] {
+            let error = error.map(str::to_owned);
+            let state = UrlState { error, ..state(State::Fetched, false, 0, 100) };
+            index.put(print(n), Entry::new(&state, n as i64, 0));
+        }
+        index.put(print(4), Entry::new(&UrlState { status: Some(503), ..state(State::Fetched, false, 0, 100) }, 4, 0));
+        assert_eq!(index.failed(), 2);
+        assert!(!index.may_be_due(99));
+        index.hurry();
+        let due: Vec<_> = index.due(1, 10).iter().map(|(offset, _)| *offset).collect();
+        assert_eq!(due, [0, 4]);
+        assert!(index.get(&print(2)).is_some_and(|e| e.cut() && !e.failed()));
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub use target::{Past, Target};
 /// Visits loaded from the bus at a time.
 const VISITS: usize = 5_000;
 
+/// URLs outside this run's scope or depth that are held in memory, in case the scope becomes wider meanwhile. Those
+/// beyond wait on the bus for the next start.
+const MAX_PARKED: usize = 100_000;
+
 /// A partition that is ours.
 #[derive(Debug)]
 pub struct Partition {
@@ -108,7 +112,9 @@ impl Frontier {
         };
         let history = a.committed.is_some() || loaded.index.known() > 0;
         let wait = if history { self.queues.manners().delay } else { Duration::ZERO };
-        let Loaded { index, pending, seeds, next } = loaded;
+        let Loaded { mut index, pending, seeds, next } = loaded;
+        // whoever starts a spider wants to know whether what failed works by now
+        index.hurry();
         let partition = Partition { epoch: a.epoch, index, tally, next, handled, not_before: now + wait };
         self.partitions.insert(a.partition, partition);
         for seed in &seeds {
@@ -233,6 +239,11 @@ impl Frontier {
         self.partitions.values().map(|p| p.index.counted()).sum()
     }
 
+    /// URLs that failed for a reason that may pass, of our partitions.
+    pub fn failed(&self) -> u64 {
+        self.partitions.values().map(|p| p.index.failed()).sum()
+    }
+
     /// URLs to be fetched, of our partitions.
     pub fn pending(&self) -> u64 {
         self.partitions.values().map(|p| p.index.pending()).sum()
@@ -257,7 +268,10 @@ impl Frontier {
         let Some((partition, url)) = partition_of_url(&target.url) else { return };
         let Some(p) = self.partitions.get(&partition) else { return };
         if !self.wanted(&target, &url) {
-            self.parked.push(target);
+            match self.parked.len() {
+                MAX_PARKED => tracing::debug!(url = &*target.url, "pending, but outside this run; left on the bus"),
+                _ => self.parked.push(target),
+            }
             return;
         }
         let now = Instant::now();

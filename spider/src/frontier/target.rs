@@ -45,6 +45,10 @@ pub struct Past {
     pub mark: i64,
     /// Fetched with status 200 under that mark.
     pub ok: bool,
+    /// Class of failure of the last fetch.
+    pub error: Option<String>,
+    /// What was followed of its links when it was read last.
+    pub follows: Option<String>,
 }
 
 impl Target {
@@ -53,8 +57,8 @@ impl Target {
         let visited = state.state != State::Pending || state.status.is_some() || state.ok || state.hash.is_some();
         let past = visited.then(|| {
             let validators = Validators { etag: state.etag, last_modified: state.last_modified };
-            let UrlState { status, hash, interval, mark, ok, .. } = state;
-            Box::new(Past { status, validators, hash, interval, mark, ok })
+            let UrlState { status, hash, interval, mark, ok, error, follows, .. } = state;
+            Box::new(Past { status, validators, hash, interval, mark, ok, error, follows })
         });
         Target {
             print,
@@ -87,6 +91,8 @@ impl Target {
             interval: past.interval,
             mark: past.mark,
             ok: past.ok,
+            error: past.error,
+            follows: past.follows,
         }
     }
 
@@ -125,6 +131,8 @@ mod tests {
                 attempts: 2,
                 hops: 1,
                 requisite: true,
+                error: Some("timeout".into()),
+                follows: Some("0011aabb".into()),
                 ..UrlState::default()
             },
         ] {
