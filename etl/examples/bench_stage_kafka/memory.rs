@@ -19,7 +19,7 @@ const GROUP: usize = 48 << 20;
 pub fn write(data: &Path, to: &Path) -> f64 {
     let mut files = Vec::new();
     collect(&data.join("artefacts"), &mut files);
-    let rows: Vec<RecordBatch> = files.iter().flat_map(|path| rows(path)).collect();
+    let rows: Vec<RecordBatch> = files.iter().flat_map(|path| rows(path.as_path())).collect();
     let schema = rows.first().expect("nothing was staged").schema();
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap()))
@@ -41,7 +41,7 @@ pub fn write(data: &Path, to: &Path) -> f64 {
     seconds
 }
 
-fn rows(path: &PathBuf) -> Vec<RecordBatch> {
+fn rows(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.with_batch_size(ROWS).build().unwrap().map(Result::unwrap).collect()
 }
