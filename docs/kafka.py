@@ -5,9 +5,9 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 broker, url, prefix = (sys.argv[1:] + [""])[:3]
 consumer = Consumer({"bootstrap.servers": broker, "group.id": f"{prefix}look", "auto.offset.reset": "earliest",
-                     "isolation.level": "read_committed", "enable.auto.commit": False})
+                     "isolation.level": "read_committed", "enable.auto.commit": False, "log_level": 2})
 try:
-    missing = {f"{prefix}artefacts", f"{prefix}discovered.main"} - set(consumer.list_topics(timeout=15).topics)
+    missing = {f"{prefix}artefacts", f"{prefix}discovered.main"} - set(consumer.list_topics(timeout=10).topics)
 except KafkaException as error:
     sys.exit(f"{broker} does not answer ({error.args[0].str()}); check host and port")
 if missing:
