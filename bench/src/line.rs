@@ -107,7 +107,7 @@ fn parse(args: &[&str]) -> Result<Options> {
 }
 
 /// A folder with a link to each tree that is installed, and a page that links to every HTML file of them.
-fn make_root(root: &Path) -> Result<()> {
+pub fn make_root(root: &Path) -> Result<()> {
     std::fs::create_dir(root)?;
     let mut page = String::from("<!DOCTYPE html><title>documentation</title>\n");
     let mut files = 0;
@@ -152,33 +152,43 @@ fn html_files(folder: &Path, name: &Path, found: &mut Vec<PathBuf>) -> Result<()
 fn one(name: &str, options: &Options, url: &str, data: &Path) -> Result<(Measured, f64)> {
     let m = match name {
         "spider crawl" => {
-            let mut c = Command::new(&options.spider);
-            c.args([
-                "crawl",
-                url,
-                "--until-idle",
-                "--delay",
-                "0",
-                "--per-host",
-                CONCURRENCY,
-                "--concurrency",
-                CONCURRENCY,
-            ])
-            .args(["--allow-address", "127.0.0.0/8", "--quiet", "--json", "--data"])
-            .arg(data);
-            let m = measure(&mut c)?;
+            let m = measure(&mut crawl(&options.spider, url, data))?;
             std::fs::remove_dir_all(data)?;
             m
         }
         "bare loop" => measure(Command::new(std::env::current_exe()?).args(["bare", url, CONCURRENCY]))?,
         _ => measure(Command::new(options.peer.as_ref().context("no peer")?).args([url, CONCURRENCY]))?,
     };
+    let pages = pages(name, &m)?;
+    Ok((m, pages))
+}
+
+/// A crawl of everything, delays off.
+pub fn crawl(spider: &Path, url: &str, data: &Path) -> Command {
+    let mut command = Command::new(spider);
+    command.args([
+        "crawl",
+        url,
+        "--until-idle",
+        "--delay",
+        "0",
+        "--per-host",
+        CONCURRENCY,
+        "--concurrency",
+        CONCURRENCY,
+    ]);
+    command.args(["--allow-address", "127.0.0.0/8", "--quiet", "--json", "--data"]).arg(data);
+    command
+}
+
+/// How many fetches were answered, as a measured run has told.
+pub fn pages(name: &str, m: &Measured) -> Result<f64> {
     let last = m.stdout.trim().lines().last().unwrap_or_default();
     let value: serde_json::Value = serde_json::from_str(m.stdout.trim())
         .or_else(|_| serde_json::from_str(last))
         .with_context(|| format!("{name} printed {:?}", m.stdout))?;
     let pages = value.as_f64().or_else(|| value.get("artefacts").and_then(serde_json::Value::as_f64));
-    Ok((m, pages.with_context(|| format!("{name} told no number of fetches"))?))
+    pages.with_context(|| format!("{name} told no number of fetches"))
 }
 
 fn report(names: &[&str], runs: &[Vec<(Measured, f64)>]) {

@@ -1,24 +1,32 @@
 //! `bench`: which benchmarks there are, and how each is run.
 
+mod broker;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::line::Line;
+use crate::services::jars;
 use crate::workspace::{Workspace, cargo};
 use crate::{exit, process};
+use broker::Broker;
 
 /// Runs a benchmark; each prints ratios against a peer that is measured in the same run
 ///
 /// Run it on a quiet machine. What each one measures, and how, stands at the top of its source: bus/examples/bench_bus.rs,
-/// bench/src/line.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs, mining/examples/bench_graph.rs,
-/// and bench/mine.py.
+/// bench/src/line.rs and crawl.rs, etl/examples/bench_stage.rs, bench_extract.rs and bench_upload.rs,
+/// mining/examples/bench_graph.rs, and bench/mine.py; on Kafka, bus/examples/bench_kafka and etl/examples/bench_stage_kafka.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     /// Which one
     #[arg(value_enum)]
     name: Name,
+    /// Which bus, for `bus` and `stage`; for kafka a broker is started, and removed in the end
+    #[arg(long, value_enum, default_value_t = Bus::Embedded)]
+    bus: Bus,
     /// Folder on the disk to measure, for `bus` [default: below the target folder]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -29,11 +37,14 @@ pub(crate) struct Bench {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// Embedded log: durable writes and reads beside a bare rusqlite loop and dd
+    /// Embedded log: durable writes and reads beside a bare rusqlite loop and dd. Kafka: beside bare rdkafka loops and kcat
     Bus,
     /// Crawl: pages/s and CPU-ms a page beside a bare loop and the spider crate, over Debian's documentation by nginx
     Line,
-    /// Stage: MB per CPU-second and peak memory, beside writing the same rows to Parquet
+    /// Crawl on Kafka, pages/s beside the same crawl on the embedded log, over Debian's documentation by nginx
+    Crawl,
+    /// Stage: MB per CPU-second and peak memory, beside writing the same rows to Parquet. Kafka: MB/s, also beside a bare
+    /// rdkafka loop and Spark Structured Streaming
     Stage,
     /// Extract: MB per CPU-second and peak memory, beside parsing with scraper alone
     Extract,
@@ -45,10 +56,20 @@ enum Name {
     Upload,
 }
 
+/// Which bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bus {
+    Embedded,
+    Kafka,
+}
+
 impl Name {
     /// What is built, the benchmark itself first.
-    fn targets(self) -> &'static [&'static str] {
+    fn targets(self, bus: Bus) -> &'static [&'static str] {
         match self {
+            Name::Bus if bus == Bus::Kafka => &["example:bench_kafka"],
+            Name::Stage if bus == Bus::Kafka => &["example:bench_stage_kafka", "etl"],
+            Name::Crawl => &["bench", "spider"],
             Name::Bus => &["example:bench_bus"],
             Name::Line => &["bench", "spider"],
             Name::Stage => &["example:bench_stage", "etl"],
@@ -62,17 +83,46 @@ impl Name {
 
 impl Bench {
     pub(crate) fn run(&self) -> anyhow::Result<u8> {
+        anyhow::ensure!(
+            self.bus == Bus::Embedded || matches!(self.name, Name::Bus | Name::Stage | Name::Crawl),
+            "only `bus`, `stage` and `crawl` are measured on Kafka"
+        );
         let workspace = Workspace::find()?;
-        let targets = self.name.targets();
+        let targets = self.name.targets(self.bus);
         let build = workspace.build(targets);
         build.line.print();
         let executables = build.run()?;
         let own = targets.first().map_or("", |name| name.trim_start_matches("example:"));
+        let broker = match (self.name, self.bus) {
+            (Name::Crawl, _) | (_, Bus::Kafka) => Some(Broker::start(&workspace)?),
+            _ => None,
+        };
         let line = Line::new(&executables[own]).dir(&workspace.root);
-        let line = match self.name {
+        let line = match (self.name, &broker) {
+            (Name::Crawl, Some(broker)) => {
+                line.arg("crawl").arg("--spider").arg(&executables["spider"]).args(["--kafka", broker.url()])
+            }
+            (Name::Stage, Some(broker)) => broker.counted(with_spark(line.arg(broker.url()), &workspace)),
+            (_, Some(broker)) => broker.counted(line.arg(broker.url())),
+            (_, None) => self.alone(line, &executables, &workspace)?,
+        };
+        let line = line.args(&self.rest);
+        line.print();
+        process::run_well(&line)?;
+        Ok(exit::DONE)
+    }
+
+    /// The line of a benchmark that needs no broker.
+    fn alone(
+        &self,
+        line: Line,
+        executables: &BTreeMap<String, PathBuf>,
+        workspace: &Workspace,
+    ) -> anyhow::Result<Line> {
+        Ok(match self.name {
             Name::Line => {
                 let line = line.arg("line").arg("--spider").arg(&executables["spider"]);
-                match peer(&workspace)? {
+                match peer(workspace)? {
                     Some(peer) => line.arg("--peer").arg(peer),
                     None => line,
                 }
@@ -83,7 +133,7 @@ impl Bench {
                 line.arg(&dir)
             }
             Name::Mine => {
-                let python = python(&workspace)?;
+                let python = python(workspace)?;
                 Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"])
             }
             Name::Graph => {
@@ -92,7 +142,7 @@ impl Bench {
                 line.arg("--folder").arg(folder)
             }
             Name::Upload if !self.rest.iter().any(|arg| arg == "--python") => {
-                match python_with(&workspace, "python-upload", &["pyarrow", "zstandard", "pymongo"]) {
+                match python_with(workspace, "python-upload", &["pyarrow", "zstandard", "pymongo"]) {
                     Ok(python) => line.arg("--python").arg(python),
                     // the benchmark says that its peer was not run
                     Err(error) => {
@@ -101,12 +151,20 @@ impl Bench {
                     }
                 }
             }
-            Name::Stage | Name::Extract | Name::Upload => line,
-        };
-        let line = line.args(&self.rest);
-        line.print();
-        process::run_well(&line)?;
-        Ok(exit::DONE)
+            Name::Stage | Name::Extract | Name::Upload | Name::Crawl => line,
+        })
+    }
+}
+
+/// With Spark as a peer, where it can be had: the benchmark says that it was not run where it cannot.
+fn with_spark(line: Line, workspace: &Workspace) -> Line {
+    let spark = || anyhow::Ok((python_with(workspace, "python-spark", &["pyspark==4.2.0"])?, jars::spark()?));
+    match spark() {
+        Ok((python, jars)) => line.arg("--spark").arg(python).arg("--spark-jars").arg(jars.join("lib")),
+        Err(error) => {
+            eprintln!("{error:#}");
+            line
+        }
     }
 }
 

@@ -43,6 +43,10 @@ enum Kind {
     Away,
 }
 
+/// A broker whose disk is full is stopped by Kafka, and its clients are never told why.
+const AWAY: &str =
+    "check that the broker runs (its log says why not: a full disk stops it), and host and port in --bus";
+
 impl Causes {
     /// Takes what an error callback says.
     pub fn note(&self, error: &KafkaError, reason: &str) {
@@ -104,7 +108,10 @@ impl Causes {
         if !std::mem::replace(&mut state.told, true) {
             let cause = state.last.as_ref().map_or("no answer", |cause| &cause.text).to_owned();
             drop(state);
-            tracing::warn!(cause, "{address} does not answer; waiting for it");
+            tracing::warn!(
+                cause,
+                "{address} does not answer; waiting for it (if its disk is full, make room and start it again)"
+            );
         }
     }
 
@@ -136,7 +143,7 @@ impl Cause {
                 "check security.protocol in --bus-config (plaintext, ssl, sasl_plaintext, sasl_ssl) and the port",
             ),
             Kind::Name => ("cannot be found", "check the host name in --bus"),
-            Kind::Away => ("cannot be reached", "check that the broker runs, and host and port in --bus"),
+            Kind::Away => ("cannot be reached", AWAY),
         };
         Error::Kafka { bus: address.to_string(), problem: format!("{problem} ({})", self.text), remedy: remedy.into() }
     }
@@ -144,11 +151,7 @@ impl Cause {
 
 /// The error when nobody answered and nothing was said.
 pub(super) fn silent(address: &Address) -> Error {
-    Error::Kafka {
-        bus: address.to_string(),
-        problem: "does not answer".into(),
-        remedy: "check that the broker runs, and host and port in --bus".into(),
-    }
+    Error::Kafka { bus: address.to_string(), problem: "does not answer".into(), remedy: AWAY.into() }
 }
 
 /// What an operation failed with, for a person.
@@ -162,7 +165,7 @@ pub(super) fn fault(address: &Address, what: &str, error: &KafkaError) -> Error 
         Some(Code::InvalidReplicationFactor) => "start more brokers, or lower default.replication.factor on them",
         Some(Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend) => "start the brokers that are down",
         Some(Code::MessageSizeTooLarge) => "set max.message.bytes of the topic to 18874368 (18 MiB)",
-        Some(Code::KafkaStorageError) => "look at the broker's disk: it may be full",
+        Some(Code::KafkaStorageError | Code::LeaderNotAvailable) => "look at the broker's disk: it may be full",
         _ => "see the broker's log",
     };
     let text = match code {

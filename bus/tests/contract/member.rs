@@ -152,6 +152,23 @@ pub fn a_dead_members_partitions_are_taken_over<G: Ground>() {
     assert_eq!(records.iter().map(|d| (d.partition, d.offset)).collect::<Vec<_>>(), [(0, 2), (1, 0), (1, 1), (1, 2)]);
 }
 
+pub fn what_was_read_and_not_handled_is_read_again<G: Ground>() {
+    let ground = G::fresh();
+    let bus = ground.open();
+    let (reader, mut writer, owned, records) = member(&bus);
+    // all six are read, one of each partition is handled, and the member ends without a word
+    let outputs = vec![output("out", 0, "handled", "x")];
+    writer.publish(&batch(outputs, vec![cover(&owned[0], 1), cover(&owned[1], 1)])).unwrap();
+    drop((reader, writer));
+    let (mut reader, _writer) = bus.join("g", "one", &["in"]).unwrap();
+    assigned(&mut reader);
+    let mut again = read(&mut reader, 4);
+    again.sort_by_key(|d| (d.partition, d.offset));
+    let places = |all: &[Delivered]| all.iter().map(|d| (d.partition, d.offset)).collect::<Vec<_>>();
+    let left: Vec<_> = records.into_iter().filter(|d| d.offset >= 1).collect();
+    assert_eq!(places(&again), places(&left));
+}
+
 pub fn a_member_sees_what_others_append_while_it_waits<G: Ground>() {
     let ground = G::fresh();
     let bus = ground.open();

@@ -78,6 +78,7 @@ macro_rules! contract_suite {
                 a_partition_asked_back_stays_until_it_is_released
                 a_member_that_has_left_cannot_publish
                 a_dead_members_partitions_are_taken_over
+                what_was_read_and_not_handled_is_read_again
                 a_member_sees_what_others_append_while_it_waits
                 a_paused_partition_is_silent_until_it_is_resumed
                 seeking_reads_again

@@ -12,6 +12,8 @@ mod ground;
 mod members;
 mod mover;
 mod recreated;
+mod script;
+mod sequences;
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! What the two benches share: pages from a folder, a bus filled with them, and the executable run on it.
+//! What the benches share: pages from a folder, a bus filled with them, and the executable run on it.
 
 #![allow(dead_code, reason = "each bench uses its part")]
 

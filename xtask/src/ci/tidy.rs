@@ -1,5 +1,6 @@
 //! Tidiness: what a reader may rely on in every source file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::line::Line;
@@ -16,12 +17,20 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     let line = Line::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).dir(root);
     let names = process::capture_well(&line)?;
     let (mut found, mut files) = (Vec::new(), 0);
+    let (mut named, mut functions) = (Vec::new(), BTreeSet::new());
     for name in names.split('\0').filter(|name| !name.is_empty()) {
         // a file may be deleted and not yet committed so; one that is not text has no lines
         let Ok(text) = std::fs::read_to_string(root.join(name)) else { continue };
         files += 1;
         found.extend(untidy(name, &text));
+        if name.ends_with(".md") {
+            named.extend(tests_named(&text).into_iter().map(|test| (name.to_owned(), test)));
+        } else if name.ends_with(".rs") {
+            functions.extend(functions_of(&text));
+        }
     }
+    let missing = named.into_iter().filter(|(_, test)| !functions.contains(test));
+    found.extend(missing.map(|(name, test)| format!("{name}: names the test {test}, which is not there")));
     anyhow::ensure!(found.is_empty(), "untidy:\n  {}", found.join("\n  "));
     println!("{files} files are tidy");
     Ok(())
@@ -49,6 +58,22 @@ fn untidy(name: &str, text: &str) -> Vec<String> {
     found
 }
 
+/// Tests that a page names: `*a_sentence_about_behaviour*`.
+fn tests_named(text: &str) -> Vec<String> {
+    let is_name = |word: &&str| {
+        word.matches('_').count() >= 3
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    text.split('*').filter(is_name).map(str::to_owned).collect()
+}
+
+/// Names of the functions of a source file.
+fn functions_of(text: &str) -> impl Iterator<Item = String> {
+    let after_fn = |line: &str| line.split_once("fn ").map(|(_, rest)| rest.to_owned());
+    let name = |rest: String| rest.split(['(', '<']).next().unwrap_or_default().to_owned();
+    text.lines().filter_map(after_fn).map(name)
+}
+
 /// The place as the beginning of a path: `/…` after a letter is part of a longer one, as in a URL.
 fn names_place(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
@@ -74,6 +99,14 @@ mod tests {
             ["README.md:2: names a place that only one machine has"]
         );
         assert!(untidy("README.md", &format!("https://example.org{}somebody", PLACES[2])).is_empty());
+    }
+
+    #[test]
+    fn tests_that_a_page_names_are_found() {
+        let page = "→ A rule. *of_two_twins_one_ends*, *not a name*, *too_short*, **bold**.\n*a_name_with_75_in_it*.";
+        assert_eq!(tests_named(page), ["of_two_twins_one_ends", "a_name_with_75_in_it"]);
+        let source = "#[test]\nfn of_two_twins_one_ends() {}\npub fn a_case_of_a_suite<G: Ground>() {}\n";
+        assert_eq!(functions_of(source).collect::<Vec<_>>(), ["of_two_twins_one_ends", "a_case_of_a_suite"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The jars of a server: resolved once from Maven Central into a cache that all checkouts of this user share.
+//! The jars of a server, and of Spark's reader of Kafka: resolved once from Maven Central into a cache that all checkouts of this user share.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,25 +8,22 @@ use anyhow::Context;
 use crate::line::Line;
 use crate::process::{self, Output, Process};
 
-const POM: &str = include_str!("../../services/kafka-pom.xml");
+const KAFKA: Jars = Jars { name: "kafka-4.3.1", pom: include_str!("../../services/kafka-pom.xml"), megabytes: 54 };
+const SPARK: Jars =
+    Jars { name: "spark-kafka-4.2.0", pom: include_str!("../../services/spark-kafka-pom.xml"), megabytes: 10 };
 const LOG_SETTINGS: &str = include_str!("../../services/kafka-log4j2.xml");
-/// Names the folder: another version of Kafka, or other jars, go into another one.
-const NAME: &str = "kafka-4.3.1";
+
+/// What is resolved.
+struct Jars {
+    /// Names the folder: another version, or other jars, go into another one.
+    name: &'static str,
+    pom: &'static str,
+    megabytes: u32,
+}
 
 /// Folder with Kafka's jars (`lib/`) and the settings of its log.
 pub(super) fn kafka() -> anyhow::Result<PathBuf> {
-    let services = cache()?.join("services");
-    let done = services.join(NAME);
-    if !done.is_dir() {
-        fs::create_dir_all(&services).with_context(|| format!("cannot make {}", services.display()))?;
-        let path = services.join(format!("{NAME}.lock"));
-        let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        // another process may have done it meanwhile
-        if !done.is_dir() {
-            resolve(&services, &done)?;
-        }
-    }
+    let done = KAFKA.folder()?;
     let settings = done.join("log4j2.xml");
     if fs::read_to_string(&settings).is_ok_and(|text| text == LOG_SETTINGS) {
         return Ok(done);
@@ -37,26 +34,52 @@ pub(super) fn kafka() -> anyhow::Result<PathBuf> {
     Ok(done)
 }
 
-fn resolve(services: &Path, done: &Path) -> anyhow::Result<()> {
-    let fresh = services.join(format!("{NAME}.new"));
-    let _ = fs::remove_dir_all(&fresh);
-    fs::create_dir_all(&fresh).with_context(|| format!("cannot make {}", fresh.display()))?;
-    let pom = fresh.join("pom.xml");
-    fs::write(&pom, POM).with_context(|| format!("cannot write {}", pom.display()))?;
-    eprintln!("resolving {NAME} from Maven Central (54 MB, once)");
-    let log = services.join("maven.log");
-    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let line = Line::new("mvn").args(["-B", "-ntp", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
-    let line = line.args(["-DoutputDirectory=lib"]).dir(&fresh);
-    let mut maven = Process::start(&line, Output::File(file)).context("Maven is needed: apt-get install maven")?;
-    let status = maven.wait()?;
-    anyhow::ensure!(
-        status.success(),
-        "the jars of {NAME} could not be resolved: {}; what Maven said is in {}",
-        process::told(status),
-        log.display()
-    );
-    fs::rename(&fresh, done).with_context(|| format!("cannot make {}", done.display()))
+/// Folder with the jars (`lib/`) by which Spark 4.2.0 reads Kafka.
+pub(crate) fn spark() -> anyhow::Result<PathBuf> {
+    SPARK.folder()
+}
+
+impl Jars {
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        let services = cache()?.join("services");
+        let done = services.join(self.name);
+        if done.is_dir() {
+            return Ok(done);
+        }
+        fs::create_dir_all(&services).with_context(|| format!("cannot make {}", services.display()))?;
+        let path = services.join(format!("{}.lock", self.name));
+        let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        // another process may have done it meanwhile
+        if !done.is_dir() {
+            self.resolve(&services, &done)?;
+        }
+        Ok(done)
+    }
+
+    fn resolve(&self, services: &Path, done: &Path) -> anyhow::Result<()> {
+        let Jars { name, pom, megabytes } = self;
+        let fresh = services.join(format!("{name}.new"));
+        let _ = fs::remove_dir_all(&fresh);
+        fs::create_dir_all(&fresh).with_context(|| format!("cannot make {}", fresh.display()))?;
+        let file = fresh.join("pom.xml");
+        fs::write(&file, pom).with_context(|| format!("cannot write {}", file.display()))?;
+        eprintln!("resolving {name} from Maven Central ({megabytes} MB, once)");
+        let log = services.join("maven.log");
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let line =
+            Line::new("mvn").args(["-B", "-ntp", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
+        let line = line.args(["-DoutputDirectory=lib"]).dir(&fresh);
+        let mut maven = Process::start(&line, Output::File(file)).context("Maven is needed: apt-get install maven")?;
+        let status = maven.wait()?;
+        anyhow::ensure!(
+            status.success(),
+            "the jars of {name} could not be resolved: {}; what Maven said is in {}",
+            process::told(status),
+            log.display()
+        );
+        fs::rename(&fresh, done).with_context(|| format!("cannot make {}", done.display()))
+    }
 }
 
 /// `kafkaspider` below the user's cache folder.

@@ -6,7 +6,7 @@
 pub mod broker;
 mod certificates;
 pub mod ferretdb;
-mod jars;
+pub(crate) mod jars;
 pub mod kafka;
 mod mongodb;
 pub mod postgresql;
