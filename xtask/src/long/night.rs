@@ -56,9 +56,8 @@ pub(crate) fn check(workspace: &Workspace, built: bool) -> anyhow::Result<Done> 
     let (data, store) = (work.join("data"), work.join("sqlite"));
     std::fs::create_dir_all(&store).with_context(|| format!("cannot make {}", store.display()))?;
     // PostgreSQL's own user must reach its folder
-    let folder = std::env::temp_dir().join(format!("kafkaspider-night-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let cluster = Cluster::start(&folder, true).ok();
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let cluster = Cluster::start(folder.path(), true).ok();
     let kept = cluster.as_ref().map_or(Store::Sqlite(&store), |cluster| Store::Postgresql(cluster.url()));
     let server = Ferret::start(&ferretd, ferretdb::free_port()?, &kept, &work.join("ferretdb.log"))?;
     let url = format!("mongodb://127.0.0.1:{}/night", server.port());
@@ -103,7 +102,6 @@ pub(crate) fn check(workspace: &Workspace, built: bool) -> anyhow::Result<Done> 
     text.push_str(&table(&night));
     text.push_str(&wrong.join("\n"));
     drop(cluster);
-    let _ = std::fs::remove_dir_all(&folder);
     let _ = std::fs::remove_dir_all(&work);
     let outcome = if wrong.is_empty() { Outcome::Passed } else { Outcome::Failed };
     let shown = "cargo xtask test --part 'a night over a real crawl'".to_owned();
