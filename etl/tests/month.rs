@@ -28,16 +28,28 @@ fn day(n: i64) -> String {
     Day::of_millis(NOON + n * DAY).to_string()
 }
 
+/// Memory that an upload may use.
+const MEMORY: u64 = 256_000_000;
+
 /// The commands of a night, as cron/ has them; the exit codes.
 fn night(world: &World, url: &str, n: i64) -> Vec<i32> {
     let date = day(n);
     let patience = if n == 7 { "1s" } else { "60s" };
-    let upload = ["upload", "--day", &date, "--to", url, "--collections", COLLECTIONS, "--retry-for", patience];
+    let upload =
+        ["upload", "--json", "--day", &date, "--to", url, "--collections", COLLECTIONS, "--retry-for", patience];
     let run = |args: &[&str]| {
         let output = world.etl(args).output().unwrap();
         let code = output.status.code().unwrap_or(-1);
         if code != 0 {
             println!("night {n}, {args:?}: {}", text(&output));
+        }
+        if let Ok(report) = serde_json::from_slice::<serde_json::Value>(&output.stdout)
+            && let Some(peak) = report["peak_memory"].as_u64()
+        {
+            assert!(peak <= MEMORY, "night {n}: {report}");
+            if report["sent"].as_u64() > Some(10_000) {
+                println!("night {n}: {} documents in {} s, peak memory {peak}", report["sent"], report["seconds"]);
+            }
         }
         code
     };
