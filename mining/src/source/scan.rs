@@ -68,8 +68,8 @@ fn sizes(set: DataSet, footer: &FileMetadata, group: usize) -> Arc<[u32]> {
     schema::columns(set).iter().map(size).collect()
 }
 
-/// What work on a row group takes at most, as a multiple of its uncompressed columns: pairs of words take most.
-const SWELL: u64 = 10;
+/// What work on a row group takes at most, as a multiple of its uncompressed columns, besides what does not grow with it.
+const SWELL: u64 = 4;
 
 /// Lets as many row groups be worked on at once as fit in half of the limit of memory; one always.
 struct Gate {
