@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 MINERS = [
-    ["languages"], ["hosts"], ["links"], ["keywords", "--top", "20"], ["keywords"], ["duplicates"], ["cluster", "--k", "12"],
-    ["terms"], ["terms", "--ngrams", "3"],
+    ["languages"], ["hosts"], ["links"], ["keywords", "--top", "20"], ["duplicates"], ["terms"], ["terms", "--ngrams", "2"],
+    ["cluster", "--k", "12"],
 ]
 
 

@@ -20,7 +20,7 @@ const PARTS: usize = 8;
 const AT_ONCE: u64 = 128 << 20;
 /// Bytes of text of a part: of words, and of runs of words, of which most are distinct.
 const WORDS: usize = 16 << 20;
-const RUNS: usize = 2 << 20;
+const RUNS: usize = 1 << 20;
 
 /// Pages and terms of a span.
 #[derive(Debug)]

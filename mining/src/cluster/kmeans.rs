@@ -74,24 +74,23 @@ pub fn cluster(rows: &Rows, k: usize, starts: usize, seed: u64, tick: Tick<'_>) 
     if rows.len() == 0 {
         return Ok(Clustering::default());
     }
-    let mut best: Option<(f64, Run)> = None;
-    // Of the other starts only the labels are kept.
+    // Of each start only the labels are kept: sums and centres are large.
+    let mut best: Option<(f64, Vec<u32>, usize)> = None;
     let mut others = Vec::new();
     for start in 0..starts.max(1) {
-        let mut run = Run::start(rows, k, seed, start as u64, tick)?;
-        // They follow from the sums.
-        run.centres = Vec::new();
+        let run = Run::start(rows, k, seed, start as u64, tick)?;
         let inertia = run.inertia(rows);
         match &mut best {
-            Some((least, old)) if inertia < *least => {
-                others.push(std::mem::replace(old, run).labels);
-                *least = inertia;
+            Some((least, labels, most)) if inertia < *least => {
+                others.push(std::mem::replace(labels, run.labels));
+                (*least, *most) = (inertia, run.k);
             }
             Some(_) => others.push(run.labels),
-            None => best = Some((inertia, run)),
+            None => best = Some((inertia, run.labels, run.k)),
         }
     }
-    let Some((_, mut run)) = best else { return Ok(Clustering::default()) };
+    let Some((_, labels, k)) = best else { return Ok(Clustering::default()) };
+    let mut run = Run::resumed(rows, k, &labels, tick)?;
     run.go_on(rows, Measure::Cosine, LONG, tick)?;
     run.go_on(rows, Measure::Euclid, LONG, tick)?;
     let others: Vec<f64> = others.iter().map(|labels| rand_index(&run.labels, labels)).collect();
@@ -130,17 +129,7 @@ impl Run {
         let mut draw = Draw::new(seed, start);
         let seeds = seeds(rows, k, &mut draw, tick)?;
         let k = seeds.len();
-        tick(rows.columns * k * 12)?;
-        let mut run = Run {
-            k,
-            labels: vec![NONE; rows.len()],
-            sums: vec![0.0; rows.columns * k],
-            sizes: vec![0; k],
-            centres: vec![0.0; rows.columns * k],
-            bias: vec![0.0; k],
-            silhouette: 0.0,
-            rounds: 0,
-        };
+        let mut run = Run::empty(rows, k, tick)?;
         for (cluster, &row) in seeds.iter().enumerate() {
             let (block, place) = rows.block_of(row)?;
             let (terms, weights) = block.of(place);
@@ -151,6 +140,34 @@ impl Run {
         run.assign(rows, tick)?;
         run.go_on(rows, Measure::Cosine, SHORT, tick)?;
         Ok(run)
+    }
+
+    /// The run that had these labels, after its short rounds.
+    fn resumed(rows: &Rows, k: usize, labels: &[u32], tick: Tick<'_>) -> Result<Run> {
+        let mut run = Run::empty(rows, k, tick)?;
+        for number in 0..rows.blocks() {
+            let block = rows.block(number)?;
+            for place in 0..block.len() {
+                let row = number * BLOCK + place;
+                run.put(row, block.of(place), labels[row]);
+            }
+        }
+        run.rounds = SHORT;
+        Ok(run)
+    }
+
+    fn empty(rows: &Rows, k: usize, tick: Tick<'_>) -> Result<Run> {
+        tick(rows.columns * k * 12)?;
+        Ok(Run {
+            k,
+            labels: vec![NONE; rows.len()],
+            sums: vec![0.0; rows.columns * k],
+            sizes: vec![0; k],
+            centres: vec![0.0; rows.columns * k],
+            bias: vec![0.0; k],
+            silhouette: 0.0,
+            rounds: 0,
+        })
     }
 
     /// Rounds until no row moves, at most so many.
@@ -190,7 +207,6 @@ impl Run {
                 Measure::Euclid => (squares[c] * scale[c] * scale[c] / 2.0) as f32,
             })
             .collect();
-        self.centres.resize(self.sums.len(), 0.0);
         self.centres.par_chunks_mut(k * 4096).zip(self.sums.par_chunks(k * 4096)).for_each(|(centres, sums)| {
             for (centres, sums) in centres.chunks_exact_mut(k).zip(sums.chunks_exact(k)) {
                 for ((centre, sum), scale) in centres.iter_mut().zip(sums).zip(&scale) {

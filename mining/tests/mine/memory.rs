@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{Fetch, mine, report, stderr, write_groups};
 
-const LIMIT: u64 = 96 << 20;
+const LIMIT: u64 = 128 << 20;
 
 /// Pages whose pairs of words are nearly all distinct, 27 MB of text: as terms with counts several times the limit.
 fn pages() -> Vec<Fetch> {
