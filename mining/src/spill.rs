@@ -18,8 +18,9 @@ use rayon::slice::ParallelSliceMut;
 
 /// Runs that are merged at once; more are first merged into one.
 const FAN: usize = 128;
-/// Bytes that are read and written at once of each run.
+/// Bytes that are read and written at once of each run; of many small runs fewer.
 const BUFFER: usize = 256 << 10;
+const LEAST_BUFFER: usize = 8 << 10;
 /// Records after which equal keys are looked for the first time.
 const FIRST_LOOK: usize = 1 << 20;
 
@@ -145,7 +146,7 @@ impl<const K: usize, const KEY: usize> Sorter<K, KEY> {
     fn merged(&self, what: &str, runs: &[PathBuf]) -> Result<PathBuf> {
         let (path, mut out) = self.room.file(what)?;
         let failed = || format!("cannot write {}", path.display());
-        merge::<K, KEY>(runs, |record| write(&mut out, &record).with_context(failed))?;
+        merge::<K, KEY>(runs, &self.room, |record| write(&mut out, &record).with_context(failed))?;
         out.flush().with_context(failed)?;
         Ok(path)
     }
@@ -158,7 +159,7 @@ impl<const K: usize, const KEY: usize> Sorter<K, KEY> {
         }
         self.spill()?;
         self.buffer = Vec::new();
-        merge::<K, KEY>(&self.runs, &mut take)
+        merge::<K, KEY>(&self.runs, &self.room, &mut take)
     }
 
     /// All of them in order, to be read as often as one likes.
@@ -198,7 +199,7 @@ impl<const K: usize> List<K> {
     pub fn reader(&self) -> Result<Reader<K>> {
         Ok(match self {
             List::Memory(records) => Reader::Memory(Arc::clone(records), 0),
-            List::Disk(path, room) => Reader::Disk { run: Run::open(path)?, _room: room.clone() },
+            List::Disk(path, room) => Reader::Disk { run: Run::open(path, BUFFER)?, _room: room.clone() },
         })
     }
 
@@ -247,9 +248,9 @@ pub struct Run<const K: usize> {
 }
 
 impl<const K: usize> Run<K> {
-    fn open(path: &Path) -> Result<Run<K>> {
+    fn open(path: &Path, buffer: usize) -> Result<Run<K>> {
         let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Run { file: BufReader::with_capacity(BUFFER, file), path: path.to_owned() })
+        Ok(Run { file: BufReader::with_capacity(buffer, file), path: path.to_owned() })
     }
 
     fn next(&mut self) -> Result<Option<[u64; K]>> {
@@ -269,9 +270,12 @@ impl<const K: usize> Run<K> {
 /// Gives the records of sorted runs in order, those of one key summed, and removes the runs.
 fn merge<const K: usize, const KEY: usize>(
     paths: &[PathBuf],
+    room: &Room,
     mut take: impl FnMut([u64; K]) -> Result<()>,
 ) -> Result<()> {
-    let mut runs: Vec<Run<K>> = paths.iter().map(|path| Run::open(path)).collect::<Result<_>>()?;
+    // All buffers together take half of the room.
+    let buffer = (room.bytes() / 2 / paths.len().max(1)).clamp(LEAST_BUFFER, BUFFER);
+    let mut runs: Vec<Run<K>> = paths.iter().map(|path| Run::open(path, buffer)).collect::<Result<_>>()?;
     let mut heads = BinaryHeap::with_capacity(runs.len());
     for (number, run) in runs.iter_mut().enumerate() {
         heads.extend(run.next()?.map(|record| Reverse((record, number))));

@@ -22,6 +22,7 @@ import unicodedata
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
@@ -31,12 +32,16 @@ from uniseg.wordbreak import words
 
 MINE, DATA = sys.argv[1:3]
 failed = 0
+clock = time.monotonic()
 
 
 def check(name, good, told):
-    global failed
+    """One comparison, with the seconds since the one before."""
+    global failed, clock
     failed += not good
-    print(f"{'ok' if good else 'FAIL'}: {name}: {told}", flush=True)
+    now = time.monotonic()
+    print(f"{'ok' if good else 'FAIL'}: {name}: {told} ({now - clock:.0f} s)", flush=True)
+    clock = now
 
 
 def mine(*arguments):
@@ -48,6 +53,20 @@ def mine(*arguments):
 
 def table(run, name):
     return pq.read_table(f"{run}/{name}.parquet").to_pydict()
+
+
+def arrays(run, name, *texts):
+    """A table as arrays; of the columns `texts`, which repeat, their distinct values and where those stand."""
+    found = {}
+    read = pq.read_table(f"{run}/{name}.parquet", read_dictionary=list(texts))
+    for column in read.column_names:
+        values = read[column].combine_chunks()
+        if column in texts:
+            values = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+            found[column] = values.dictionary.to_pylist(), values.indices.to_numpy()
+        else:
+            found[column] = values.to_numpy(zero_copy_only=False)
+    return found
 
 
 sql = duckdb.connect()
@@ -65,38 +84,42 @@ print(f"{len(urls)} pages")
 
 
 # Keywords: scikit-learn's own tokens, then ours through `analyzer`.
-def keywords(name, vectorizer, documents, *flags):
-    t = table(mine("keywords", *flags), "keywords")
+def keywords(name, vectorizer, documents, t):
     rows = vectorizer.fit_transform(documents)
     terms = vectorizer.vocabulary_
-    ours = sp.csr_matrix(
-        (t["tfidf"], ([place[u] for u in t["url"]], [terms.get(w, -1) for w in t["term"]])), shape=rows.shape
-    )
-    same = ours.nnz == rows.nnz
+    (pages, by_page), (words, by_word) = t["url"], t["term"]
+    columns = np.array([terms.get(word, -1) for word in words])[by_word]
+    known = columns.min(initial=0) >= 0
+    ours = sp.csr_matrix((t["tfidf"], (np.array([place[u] for u in pages])[by_page], columns * known)), shape=rows.shape)
+    same = known and ours.nnz == rows.nnz
     worst = abs(ours - rows).max() if same else float("nan")
-    df = np.diff(rows.tocsc().indptr)
-    frequencies = all(df[terms[w]] == n for w, n in zip(t["term"], t["df"]))
+    df = np.bincount(rows.indices, minlength=rows.shape[1])
+    frequencies = bool((df[columns] == t["df"]).all())
     check(name, same and worst <= 1e-12 and frequencies, f"{ours.nnz:,} cells of {rows.nnz:,}, largest difference {worst:.1e}")
-    return t, rows
+    return rows
 
 
-keywords("keywords, scikit-learn's tokens", TfidfVectorizer(), texts, "--tokens", "sklearn")
-ours = table(mine("keywords"), "keywords")
+def keyword_table(*flags):
+    return arrays(mine("keywords", *flags), "keywords", "url", "term")
+
+
+keywords("keywords, scikit-learn's tokens", TfidfVectorizer(), texts, keyword_table("--tokens", "sklearn"))
+ours = keyword_table()
+(pages, by_page), (words_of, by_word) = ours["url"], ours["term"]
 bags = [[] for _ in urls]
-for url, term, tf in zip(ours["url"], ours["term"], ours["tf"]):
-    bags[place[url]].extend([term] * tf)
-_, rows = keywords("keywords, our tokens", TfidfVectorizer(analyzer=lambda bag: bag), bags)
+for page, word, tf in zip(by_page.tolist(), by_word.tolist(), ours["tf"].tolist()):
+    bags[place[pages[page]]].extend([words_of[word]] * tf)
+rows = keywords("keywords, our tokens", TfidfVectorizer(analyzer=lambda bag: bag), bags, ours)
 
 # Terms: sums over the same bags.
-t = table(mine("terms"), "terms")
-tf, df = collections.Counter(), collections.Counter()
+t = arrays(mine("terms"), "terms", "term")
+tf = collections.Counter()
 for bag in bags:
     tf.update(bag)
-    df.update(set(bag))
-by_term = collections.Counter()
-for term, count in zip(t["term"], t["tf"]):
-    by_term[term] += count
+sums = np.bincount(t["term"][1], weights=t["tf"], minlength=len(t["term"][0]))
+by_term = collections.Counter({term: int(count) for term, count in zip(t["term"][0], sums)})
 check("terms", by_term == tf, f"{len(by_term):,} terms, {sum(by_term.values()):,} occurrences")
+del bags, ours, by_page, by_word
 
 # Links: the graph from the Parquet files, redirects followed; scipy's power iteration and components.
 run = mine("links", "--tolerance", "1e-13")
@@ -152,7 +175,7 @@ try:
 except Exception as error:  # eigenvectors of graphs with equal communities are not unique
     print(f"not compared: authorities: {error}")
 orphans = set(table(run, "orphans")["url"])
-check("orphans", orphans == {urls[i] for i in range(n) if i not in set(b)}, f"{len(orphans):,}")
+check("orphans", orphans == {urls[i] for i in np.setdiff1d(np.arange(n), b)}, f"{len(orphans):,}")
 
 # Clusters: inertia of our labels on scikit-learn's rows, against the best of 5 runs.
 k = max(2, min(20, n // 20))
@@ -178,27 +201,37 @@ def cut(piece):
     return [word.lower() for word in words(unicodedata.normalize("NFC", piece)) if any(map(str.isalnum, word))]
 
 
-sample = list(range(n))[: min(n, 5000)]
-sets = []
+# Five runs of neighbours, since copies are often near each other.
+width = min(n, 5000) // 5
+sample = sorted({i for run in range(5) for i in range(run * (n - width) // 4, run * (n - width) // 4 + width)})
+numbers, sets = {}, []
 for i in sample:
     run = [word for piece in texts[i].split() for word in cut(piece)]
-    sets.append({hash(tuple(run[j : j + 5])) for j in range(len(run) - 4)})
-index = collections.defaultdict(list)
-for i, shingles in enumerate(sets):
-    for shingle in shingles:
-        index[shingle].append(i)
-shared = collections.Counter()
-for members in index.values():
-    for x in range(len(members)):
-        for y in range(x + 1, len(members)):
-            shared[members[x], members[y]] += 1
+    sets.append({numbers.setdefault(tuple(run[j : j + 5]), len(numbers)) for j in range(len(run) - 4)})
+sizes = np.array([len(shingles) for shingles in sets])
+offsets = np.concatenate([[0], np.cumsum(sizes)])
+members = np.fromiter((shingle for shingles in sets for shingle in shingles), np.int64, offsets[-1])
+matrix = sp.csr_matrix((np.ones(len(members), np.int32), members, offsets), shape=(len(sets), len(numbers)))
+numbers = None
+# A shingle that stands in one page only adds to no pair.
+matrix = matrix[:, np.asarray(matrix.sum(axis=0)).ravel() > 1]
+other = matrix.T.tocsr()
+shared = {}
+for start in range(0, len(sets), 250):
+    both = sp.triu(matrix[start : start + 250] @ other, k=start + 1).tocoo()
+    x, y = both.row + start, both.col
+    jaccard = both.data / (sizes[x] + sizes[y] - both.data)
+    # Those far below are kept for datasketch's sake.
+    for a, b, value in list(zip(x.tolist(), y.tolist(), jaccard.tolist())) if len(shared) < 200 else []:
+        shared[a, b] = value
+    near = jaccard >= 0.75
+    shared.update(zip(zip(x[near].tolist(), y[near].tolist()), jaccard[near].tolist()))
 t = table(mine("duplicates", "--threshold", "0.75"), "groups")
 group = dict(zip(t["url"], t["group"]))
 found, all_pairs = collections.Counter(), collections.Counter()
-for (x, y), both in shared.items():
+for (x, y), jaccard in shared.items():
     if min(len(sets[x]), len(sets[y])) < 20:
         continue  # the signature of a page with so few may have fewer than --min-shingles values
-    jaccard = both / (len(sets[x]) + len(sets[y]) - both)
     if jaccard >= 0.75:
         band = min(int(jaccard * 20) / 20, 0.95)
         all_pairs[band] += 1
@@ -209,16 +242,15 @@ for band in sorted(all_pairs):
     # Nothing is forgiven: one pair missed of forty is less than 0.98.
     good = recall >= 0.98
     check(f"duplicates, Jaccard {band:.2f} and more", good, f"recall {recall:.4f} of {all_pairs[band]:,} pairs")
-by_text = collections.defaultdict(list)
 try:
     from datasketch import MinHash
 
     errors = []
-    for (x, y), both in list(shared.items())[:200]:
+    for (x, y), jaccard in list(shared.items())[:200]:
         a, b = MinHash(128), MinHash(128)
         a.update_batch([str(s).encode() for s in sets[x]])
         b.update_batch([str(s).encode() for s in sets[y]])
-        errors.append(abs(a.jaccard(b) - both / (len(sets[x]) + len(sets[y]) - both)))
+        errors.append(abs(a.jaccard(b) - jaccard))
     if errors:
         print(f"datasketch's own estimate differs from the truth by {np.mean(errors):.3f} on average")
 except ImportError:

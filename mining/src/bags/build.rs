@@ -1,11 +1,11 @@
-//! From texts to one file of bags.
+//! From texts to one part of a file of bags.
 
 use polars::prelude::PlHashMap;
 
 use super::file::{Doc, MAGIC};
 use crate::text::words::pieces;
 
-/// Collects the bags of a row group.
+/// Collects the bags of a part.
 #[derive(Debug, Default)]
 pub struct Builder {
     numbers: PlHashMap<Box<str>, u32>,
@@ -95,7 +95,7 @@ impl Builder {
         self.docs.push(Doc { row, length, cells: (self.cells.len() - first) as u32, at: 0 });
     }
 
-    /// The file: header, documents, dictionary in alphabetical order with document frequencies, cells, and a check sum.
+    /// The part: header, documents, dictionary in alphabetical order with document frequencies, cells, and a check sum.
     pub fn finish(self) -> Vec<u8> {
         let mut terms: Vec<(&str, u32)> = self.numbers.iter().map(|(term, &number)| (&**term, number)).collect();
         terms.sort_unstable();
@@ -187,7 +187,8 @@ fn packed(piece: &[u8]) -> Option<u128> {
     Some(u128::from(low) | u128::from(high | (length as u64) << 56) << 64)
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u32) {
+/// Appends a number, seven bits a byte, the lowest first (LEB128).
+pub fn varint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         out.push((value as u8 & 0x7f) | 0x80);
         value >>= 7;

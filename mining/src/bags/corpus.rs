@@ -1,20 +1,26 @@
 //! The bags of the pages that count over a span, joined.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use archive::DataSet;
 use polars::prelude::PlHashMap;
 use rayon::prelude::*;
 
 use super::build::Builder;
-use super::file::{Bags, Doc};
+use super::cells::{self, At, Cells};
+use super::file::{Bags, Doc, Parts, Raw, joined};
 use crate::source::{Batch, Newest, Source};
 use crate::text::{Tokens, language};
 
-/// Files of bags are kept in memory up to so many bytes together, or an eighth of the limit of memory.
+/// The cells of all pages are kept in memory up to so many bytes, or an eighth of the limit of memory.
 const KEPT: u64 = 256 << 20;
+/// Parts of files that are joined at once, and bytes of them, unless a sixteenth of the limit of memory is less.
+const PARTS: usize = 8;
+const AT_ONCE: u64 = 128 << 20;
+/// Bytes of text of a part: of words, and of runs of words, of which most are distinct.
+const WORDS: usize = 16 << 20;
+const RUNS: usize = 1 << 20;
 
 /// Pages and terms of a span.
 #[derive(Debug)]
@@ -27,7 +33,9 @@ pub struct Corpus {
     pub df: Vec<u32>,
     /// Terms of all pages, with repetitions.
     pub length: u64,
-    files: Vec<File>,
+    /// Numbers of terms by the numbers that they have in `cells`.
+    ranks: Vec<u32>,
+    cells: Cells,
 }
 
 /// A page that counts.
@@ -35,20 +43,18 @@ pub struct Corpus {
 pub struct Page {
     /// Canonical URL.
     pub url: Box<str>,
-    /// Its batch and its document there.
-    place: (u32, u32),
+    at: At,
     /// Terms in it, with repetitions.
     pub length: u32,
 }
 
-/// One file of bags, with the numbers of its terms among all.
-#[derive(Debug)]
-struct File {
-    path: PathBuf,
-    numbers: Vec<u32>,
-    docs: Vec<Doc>,
-    kept: Mutex<Option<std::sync::Arc<Bags>>>,
-    keep: bool,
+/// A part of a file of bags.
+struct Part {
+    bags: Bags,
+    /// How many pages that count hold each term.
+    frequencies: Vec<u32>,
+    /// Documents that count, each with the number of its page.
+    docs: Vec<(Doc, u32)>,
 }
 
 /// Shares of the terms; terms are numbered within their share by several threads.
@@ -62,18 +68,18 @@ struct Shard {
     df: Vec<u32>,
 }
 
-/// A term of a file: its place among them, where it stands in the file, and how many pages that count hold it.
+/// A term of a part: its place among them, where it stands in the file, and how many pages that count hold it.
 type Entry = (u32, std::ops::Range<usize>, u32);
 
-/// The number of each term of each file: its number in its share times SHARDS, and the place of the share. A term of pages
+/// The number of each term of each part: its number in its share times SHARDS, and the place of the share. A term of pages
 /// that do not count has no number.
-fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec<u32>>> {
+fn numbered(shards: &mut [Shard], loaded: &[Part]) -> Result<Vec<Vec<u32>>> {
     // FNV-1a.
     let hash = |term: &str| {
         term.bytes()
             .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     };
-    let entries = |(bags, frequencies): &(Bags, Vec<u32>)| -> Result<Vec<Vec<Entry>>> {
+    let entries = |Part { bags, frequencies, .. }: &Part| -> Result<Vec<Vec<Entry>>> {
         let mut shares = vec![Vec::new(); SHARDS];
         for ((place, term), &frequency) in (0..).zip(bags.dictionary_ranges()).zip(frequencies) {
             let range = term?;
@@ -89,7 +95,7 @@ fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec
         .par_iter_mut()
         .enumerate()
         .map(|(share, shard)| {
-            let one = |((bags, _), entries): (&(Bags, Vec<u32>), &Vec<Vec<_>>)| {
+            let one = |(Part { bags, .. }, entries): (&Part, &Vec<Vec<_>>)| {
                 let number = |(place, range, frequency): &Entry| {
                     let term = bags.term(range)?;
                     let number = match shard.numbers.get(term) {
@@ -109,7 +115,7 @@ fn numbered(shards: &mut [Shard], loaded: &[(Bags, Vec<u32>)]) -> Result<Vec<Vec
             loaded.iter().zip(&entries).map(one).collect()
         })
         .collect::<Result<_>>()?;
-    let mut numbers: Vec<Vec<u32>> = loaded.iter().map(|(bags, _)| vec![u32::MAX; bags.terms()]).collect();
+    let mut numbers: Vec<Vec<u32>> = loaded.iter().map(|part| vec![u32::MAX; part.bags.terms()]).collect();
     for (file, (place, number)) in placed
         .iter()
         .flat_map(|files| files.iter().enumerate())
@@ -144,27 +150,50 @@ impl Corpus {
     }
 
     fn join(source: &Source, paths: Vec<PathBuf>, mut pages: Vec<(Box<str>, (u32, u32))>) -> Result<Corpus> {
-        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); paths.len()];
-        for (_, (batch, row)) in &pages {
-            rows[*batch as usize].push(*row);
+        pages.par_sort_unstable();
+        // By batch: the rows that count, each with the number of its page.
+        let mut rows: Vec<Vec<(u32, u32)>> = vec![Vec::new(); paths.len()];
+        for (number, (_, (batch, row))) in (0..).zip(&pages) {
+            rows[*batch as usize].push((*row, number));
         }
         rows.iter_mut().for_each(|rows| rows.sort_unstable());
-        let sizes: u64 = paths.iter().map(|path| path.metadata().map_or(0, |file| file.len())).sum();
-        let keep = sizes <= source.memory().map_or(KEPT, |limit| (limit / 8).min(KEPT));
+        let page = |(url, _)| Page { url, at: At::default(), length: 0 };
+        let mut pages: Vec<Page> = pages.into_iter().map(page).collect();
+        let share = |of: u64, most: u64| source.memory().map_or(most, |limit| (limit / of).min(most)) as usize;
+        let (kept, at_once) = (share(8, KEPT), share(16, AT_ONCE));
+        let mut writer = cells::Writer::new(&source.room(), kept);
         let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::default()).collect();
-        let mut files = Vec::with_capacity(paths.len());
-        // Some at a time: their dictionaries are read side by side, and joined by shares of the terms.
-        for (paths, rows) in paths.chunks(8).zip(rows.chunks(8)) {
+        let mut counted = vec![0; paths.len()];
+        let mut parts = (0..).zip(&paths).flat_map(|(batch, path)| parts(batch, path)).peekable();
+        while parts.peek().is_some() {
             source.go_on()?;
-            let loaded: Vec<(Bags, Vec<u32>)> =
-                paths.par_iter().zip(rows).map(|(path, rows)| load(path, rows)).collect::<Result<_>>()?;
+            // Some at a time: their dictionaries are read side by side, and joined by shares of the terms.
+            let (mut raw, mut bytes) = (Vec::new(), 0);
+            while raw.len() < PARTS
+                && bytes < at_once
+                && let Some(part) = parts.next()
+            {
+                let part = part?;
+                bytes += part.1.len();
+                raw.push(part);
+            }
+            let loaded = raw.into_par_iter().map(|(batch, raw)| Ok((batch, load(raw, &rows[batch])?)));
+            let (batches, loaded): (Vec<usize>, Vec<Part>) = loaded.collect::<Result<Vec<_>>>()?.into_iter().unzip();
             let numbers = numbered(&mut shards, &loaded)?;
-            for ((path, (bags, _)), numbers) in paths.iter().zip(loaded).zip(numbers) {
-                let docs = bags.docs.clone();
-                let kept = Mutex::new(keep.then(|| std::sync::Arc::new(bags)));
-                files.push(File { path: path.clone(), numbers, docs, kept, keep });
+            let packed: Vec<_> = loaded.par_iter().zip(&numbers).map(packed).collect::<Result<_>>()?;
+            for (batch, (bytes, places)) in batches.into_iter().zip(packed) {
+                let start = writer.push(&bytes)?;
+                counted[batch] += places.len();
+                for (number, at, length) in places {
+                    let page = &mut pages[number as usize];
+                    (page.at, page.length) = (at.behind(start), length);
+                }
             }
         }
+        for ((path, rows), counted) in paths.iter().zip(&rows).zip(counted) {
+            ensure!(rows.len() == counted, "{} lacks pages; remove it, and it is made anew", path.display());
+        }
+        drop(rows);
         let df = |number: u32| shards[number as usize % SHARDS].df[number as usize / SHARDS];
         let all = (0..).zip(&shards).flat_map(|(place, shard)| {
             shard.numbers.iter().map(move |(term, &number)| (&**term, number * SHARDS as u32 + place))
@@ -172,82 +201,69 @@ impl Corpus {
         let mut terms: Vec<(&str, u32)> = all.collect();
         terms.par_sort_unstable();
         let most = shards.iter().map(|shard| shard.df.len()).max().unwrap_or(0);
-        let mut rank = vec![0u32; most * SHARDS];
+        let mut ranks = vec![0u32; most * SHARDS];
         for (place, (_, number)) in (0u32..).zip(&terms) {
-            rank[*number as usize] = place;
+            ranks[*number as usize] = place;
         }
-        files.par_iter_mut().for_each(|file| {
-            for number in file.numbers.iter_mut().filter(|number| **number != u32::MAX) {
-                *number = rank[*number as usize];
-            }
-        });
         let df = terms.par_iter().map(|(_, number)| df(*number)).collect();
         let mut names: Vec<(Box<str>, u32)> = Vec::with_capacity(terms.len());
         drop(terms);
         for (place, shard) in (0..).zip(shards) {
-            let ranked = |number: u32| rank[(number * SHARDS as u32 + place) as usize];
+            let ranked = |number: u32| ranks[(number * SHARDS as u32 + place) as usize];
             names.extend(shard.numbers.into_iter().map(|(term, number)| (term, ranked(number))));
         }
         let mut terms = vec![Box::<str>::default(); names.len()];
         for (term, rank) in names {
             terms[rank as usize] = term;
         }
-        pages.par_sort_unstable();
-        let pages: Vec<Page> = pages
-            .into_iter()
-            .map(|(url, (batch, row))| {
-                let docs = &files[batch as usize].docs;
-                let doc = docs.binary_search_by_key(&row, |doc| doc.row).ok().context("a page has no bag")?;
-                Ok(Page { url, place: (batch, doc as u32), length: docs[doc].length })
-            })
-            .collect::<Result<_>>()?;
         let length = pages.iter().map(|page| u64::from(page.length)).sum();
-        Ok(Corpus { pages, terms, df, length, files })
+        Ok(Corpus { pages, terms, df, length, ranks, cells: writer.finish()? })
     }
 
     /// (term, occurrences) of a page, terms ascending.
     pub fn cells(&self, page: &Page) -> Result<Vec<(u32, u32)>> {
-        let file = &self.files[page.place.0 as usize];
-        let doc = &file.docs[page.place.1 as usize];
-        let bags = file.bags()?;
-        let mut cells = Vec::with_capacity(doc.cells as usize);
-        bags.cells(doc, |term, count| cells.push((file.numbers[term as usize], count)))
-            .with_context(|| file.path.display().to_string())?;
+        let mut cells = Vec::new();
+        // Packed in alphabetical order, which is that of the numbers.
+        self.cells.of(page.at, |number, count| cells.push((self.ranks[number as usize], count)))?;
         Ok(cells)
-    }
-
-    /// Lets go of files that are in memory only for the pages just read.
-    pub fn release(&self) {
-        for file in self.files.iter().filter(|file| !file.keep) {
-            *file.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
     }
 }
 
-impl File {
-    fn bags(&self) -> Result<std::sync::Arc<Bags>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bags) = &*kept {
-            return Ok(std::sync::Arc::clone(bags));
-        }
-        let bags = std::sync::Arc::new(Bags::open(&self.path)?);
-        *kept = Some(std::sync::Arc::clone(&bags));
-        Ok(bags)
+/// The parts of a batch's file.
+fn parts(batch: usize, path: &Path) -> Box<dyn Iterator<Item = Result<(usize, Raw)>>> {
+    match Parts::open(path) {
+        Ok(parts) => Box::new(parts.map(move |part| Ok((batch, part?)))),
+        Err(error) => Box::new(std::iter::once(Err(error))),
     }
+}
+
+/// A page, the place of its cells, its length.
+type Placed = (u32, At, u32);
+
+/// Cells of the pages of a part, with their places, and the lengths of the pages.
+fn packed((part, numbers): (&Part, &Vec<u32>)) -> Result<(Vec<u8>, Vec<Placed>)> {
+    let (mut bytes, mut places, mut row) = (Vec::new(), Vec::with_capacity(part.docs.len()), Vec::new());
+    for (doc, page) in &part.docs {
+        row.clear();
+        part.bags.cells(doc, |term, count| row.push((numbers[term as usize], count)))?;
+        places.push((*page, cells::packed(&mut bytes, row.iter().copied())?, doc.length));
+    }
+    Ok((bytes, places))
 }
 
 /// Files of bags by batch; makes those that are not there yet.
 pub fn files(source: &Source, tokens: &Tokens) -> Result<Vec<PathBuf>> {
-    let kind = format!("bags-{}", tokens.identity());
+    let kind = format!("bags2-{}", tokens.identity());
     let columns = ["status", "lang", "lang_declared", "text"];
     source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(source, batch, tokens))
 }
 
-/// Bags of the pages with status 200 of a batch.
+/// A file of the bags of a batch's pages with status 200.
 fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
-    let mut builder = Builder::default();
+    let most = if tokens.of_runs() { RUNS } else { WORDS };
+    let (mut parts, mut builder, mut read) = (Vec::new(), Builder::default(), 0);
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
         if row % 64 == 0 {
             source.go_on()?;
@@ -260,24 +276,28 @@ fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
         } else {
             builder.add(row, |take| tokens.each(text, &language, take));
         }
+        read += text.len();
+        if read >= most {
+            parts.push(std::mem::take(&mut builder).finish());
+            read = 0;
+        }
     }
-    Ok(builder.finish())
+    parts.push(builder.finish());
+    Ok(joined(&parts))
 }
 
-/// A file, and in how many of the rows that count each term stands.
-fn load(path: &std::path::Path, rows: &[u32]) -> Result<(Bags, Vec<u32>)> {
-    let bags = Bags::open(path)?;
-    let failed = || path.display().to_string();
-    if bags.docs.len() == rows.len() {
-        let all = bags.dictionary().map(|term| Ok(term?.1)).collect::<Result<_>>().with_context(failed)?;
-        return Ok((bags, all));
+/// A part, its documents that count, and in how many of those each term stands.
+fn load(raw: Raw, rows: &[(u32, u32)]) -> Result<Part> {
+    let bags = raw.open()?;
+    let page = |doc: &Doc| rows.binary_search_by_key(&doc.row, |row| row.0).ok().map(|at| (*doc, rows[at].1));
+    let docs: Vec<(Doc, u32)> = bags.docs.iter().filter_map(page).collect();
+    if docs.len() == bags.docs.len() {
+        let frequencies = bags.dictionary().map(|term| Ok(term?.1)).collect::<Result<_>>()?;
+        return Ok(Part { bags, frequencies, docs });
     }
     let mut frequencies = vec![0u32; bags.terms()];
-    let mut counted = 0;
-    for doc in bags.docs.iter().filter(|doc| rows.binary_search(&doc.row).is_ok()) {
-        bags.cells(doc, |term, _| frequencies[term as usize] += 1).with_context(failed)?;
-        counted += 1;
+    for (doc, _) in &docs {
+        bags.cells(doc, |term, _| frequencies[term as usize] += 1)?;
     }
-    ensure!(counted == rows.len(), "{} lacks pages; remove it, and it is made anew", path.display());
-    Ok((bags, frequencies))
+    Ok(Part { bags, frequencies, docs })
 }

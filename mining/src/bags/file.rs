@@ -1,13 +1,18 @@
-//! Reading a file of bags. Every length is checked: a damaged file is an error that names it, never a panic.
+//! A file of bags: parts one behind the other, each of so much text that it fits in little memory. Every length is checked: a
+//! damaged file is an error that names it, never a panic.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-/// First bytes of a file; a new version has others.
+/// First bytes of a file, before the number of its parts; a new version has others.
+const FILE: &[u8; 8] = b"KSBAGS2\n";
+/// First bytes of a part, behind its length.
 pub const MAGIC: &[u8; 8] = b"KSBAGS1\n";
-/// Bytes of the header and of a document's entry.
+/// Bytes of a part's header and of a document's entry.
 const HEADER: usize = 40;
 const ENTRY: usize = 20;
 /// Bytes of the check sum at the end.
@@ -26,7 +31,104 @@ pub struct Doc {
     pub at: u64,
 }
 
-/// The bags of a row group.
+/// Puts parts together to a file.
+pub fn joined(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 + parts.iter().map(|part| part.len() + 8).sum::<usize>());
+    out.extend_from_slice(FILE);
+    out.extend_from_slice(&(parts.len() as u64).to_le_bytes());
+    for part in parts {
+        out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// Reads a file part by part.
+#[derive(Debug)]
+pub struct Parts {
+    path: PathBuf,
+    file: File,
+    /// Parts and bytes that are still to come.
+    parts: u64,
+    bytes: u64,
+}
+
+impl Parts {
+    /// Opens a file.
+    pub fn open(path: &Path) -> Result<Parts> {
+        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
+        let mut parts = Parts { path: path.to_owned(), file, parts: 0, bytes };
+        let begun = parts.begin();
+        begun.with_context(|| parts.damaged())?;
+        Ok(parts)
+    }
+
+    fn damaged(&self) -> String {
+        format!("{} is damaged; remove it, and it is made anew", self.path.display())
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        ensure!(self.take(8)? == FILE, "it is no file of bags");
+        self.parts = self.number()?;
+        Ok(())
+    }
+
+    fn take(&mut self, length: u64) -> Result<Vec<u8>> {
+        self.bytes = self.bytes.checked_sub(length).context("it ends too soon")?;
+        let mut bytes = vec![0; usize::try_from(length)?];
+        self.file.read_exact(&mut bytes).context("it ends too soon")?;
+        Ok(bytes)
+    }
+
+    fn number(&mut self) -> Result<u64> {
+        let bytes = self.take(8)?;
+        Ok(bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte)))
+    }
+
+    fn following(&mut self) -> Result<Option<Raw>> {
+        if self.parts == 0 {
+            ensure!(self.bytes == 0, "it has more than its parts");
+            return Ok(None);
+        }
+        self.parts -= 1;
+        let length = self.number()?;
+        Ok(Some(Raw { bytes: self.take(length)?, damaged: self.damaged() }))
+    }
+}
+
+/// A part that was read and is not checked yet.
+#[derive(Debug)]
+pub struct Raw {
+    bytes: Vec<u8>,
+    damaged: String,
+}
+
+impl Raw {
+    /// Bytes that it takes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Checks it.
+    pub fn open(self) -> Result<Bags> {
+        Bags::parse(self.bytes).context(self.damaged)
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Result<Raw>;
+
+    fn next(&mut self) -> Option<Result<Raw>> {
+        let part = self.following();
+        if part.is_err() {
+            (self.parts, self.bytes) = (0, 0);
+        }
+        part.with_context(|| self.damaged()).transpose()
+    }
+}
+
+/// The bags of some neighbouring rows of a row group.
 #[derive(Debug)]
 pub struct Bags {
     bytes: Vec<u8>,
@@ -44,12 +146,6 @@ pub fn seal(bytes: &mut Vec<u8>) {
 }
 
 impl Bags {
-    /// Reads a file and checks it.
-    pub fn open(path: &Path) -> Result<Bags> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Bags::parse(bytes).with_context(|| format!("{} is damaged; remove it, and it is made anew", path.display()))
-    }
-
     fn parse(bytes: Vec<u8>) -> Result<Bags> {
         ensure!(bytes.len() >= HEADER + SUM && bytes.starts_with(MAGIC), "it is no file of bags");
         let end = bytes.len() - SUM;
@@ -122,7 +218,8 @@ impl Bags {
     }
 }
 
-fn varint(bytes: &mut &[u8]) -> Option<u32> {
+/// Takes a number of at most 32 bits off the front: seven bits a byte, the lowest first (LEB128).
+pub fn varint(bytes: &mut &[u8]) -> Option<u32> {
     let mut value = 0u32;
     for shift in (0..35).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
@@ -183,6 +280,29 @@ mod tests {
             bad[at] ^= 1 << bit;
             prop_assert!(Bags::parse(bad).is_err());
             prop_assert!(Bags::parse(good[..cut % good.len()].to_vec()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_part_by_part_and_damage_is_named_once() {
+        let parts = [built(&[vec!["spider".into()]]), built(&[vec!["bus".into()], vec!["log".into()]])];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bags");
+        let good = joined(&parts);
+        std::fs::write(&path, &good).unwrap();
+        let docs =
+            |path: &Path| Parts::open(path).unwrap().map(|part| part?.open().map(|p| p.docs.len())).collect::<Vec<_>>();
+        assert_eq!(docs(&path).into_iter().map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
+        let short = good.len() - parts[1].len() - 8;
+        for bad in [&good[..good.len() - 1], &good[..short], &[&good[..], b"x"].concat()] {
+            std::fs::write(&path, bad).unwrap();
+            let errors: Vec<String> =
+                docs(&path).into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+            assert!(errors.len() == 1 && errors[0].contains("remove it"), "{errors:?}");
+        }
+        for bad in [&good[..15], b"KSBAGS1\n12345678", b""] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(format!("{:#}", Parts::open(&path).unwrap_err()).contains("remove it"));
         }
     }
 }

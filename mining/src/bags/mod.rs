@@ -5,8 +5,9 @@
 //! numbered in alphabetical order, pages in the order of their URLs, so nothing depends on files or threads.
 
 mod build;
+mod cells;
 mod corpus;
 mod file;
 
 pub use corpus::{Corpus, Page, files};
-pub use file::Bags;
+pub use file::{Bags, Parts};

@@ -7,7 +7,7 @@
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::rows::Rows;
+use super::rows::{BLOCK, Block, Rows};
 use super::seeds::{Draw, seeds};
 use super::stability::rand_index;
 
@@ -18,9 +18,6 @@ const LONG: usize = 300;
 const TRIED: [usize; 11] = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 /// Rows on which numbers of clusters are tried.
 const SAMPLE: usize = 4_000;
-/// Rows that a thread takes at once.
-const BLOCK: usize = 64;
-
 /// Clusters of rows, the largest first.
 #[derive(Debug, Clone, Default)]
 pub struct Clustering {
@@ -56,16 +53,14 @@ impl Clustering {
 /// What was tried for a number of clusters: the number, the silhouette, the inertia.
 pub type Tried = (usize, f64, f64);
 
+/// Is called now and then, with the bytes that are wanted next; an error ends the work.
+pub type Tick<'a> = &'a dyn Fn(usize) -> Result<()>;
+
 /// The number of clusters with the highest simplified silhouette.
-pub fn choose(
-    rows: &Rows,
-    starts: usize,
-    seed: u64,
-    tick: &dyn Fn() -> Result<()>,
-) -> Result<(Clustering, Vec<Tried>)> {
+pub fn choose(rows: &Rows, starts: usize, seed: u64, tick: Tick<'_>) -> Result<(Clustering, Vec<Tried>)> {
     let most = (rows.len() as f64).sqrt() as usize;
     let mut tried = Vec::new();
-    let sample = rows.sample(SAMPLE);
+    let sample = rows.sample(SAMPLE)?;
     for k in TRIED.into_iter().filter(|&k| k <= most) {
         let run = Run::start(&sample, k, seed, 0, tick)?;
         tried.push((k, run.silhouette, run.inertia(&sample)));
@@ -75,31 +70,32 @@ pub fn choose(
 }
 
 /// The best of some starts, carried on to its end. Fewer clusters come out where there are fewer distinct rows.
-pub fn cluster(rows: &Rows, k: usize, starts: usize, seed: u64, tick: &dyn Fn() -> Result<()>) -> Result<Clustering> {
+pub fn cluster(rows: &Rows, k: usize, starts: usize, seed: u64, tick: Tick<'_>) -> Result<Clustering> {
     if rows.len() == 0 {
         return Ok(Clustering::default());
     }
-    let mut best: Option<(f64, Run)> = None;
-    // Of the other starts only the labels are kept.
+    // Of each start only the labels are kept: sums and centres are large.
+    let mut best: Option<(f64, Vec<u32>, usize)> = None;
     let mut others = Vec::new();
     for start in 0..starts.max(1) {
         let run = Run::start(rows, k, seed, start as u64, tick)?;
         let inertia = run.inertia(rows);
         match &mut best {
-            Some((least, old)) if inertia < *least => {
-                others.push(std::mem::replace(old, run).labels);
-                *least = inertia;
+            Some((least, labels, most)) if inertia < *least => {
+                others.push(std::mem::replace(labels, run.labels));
+                (*least, *most) = (inertia, run.k);
             }
             Some(_) => others.push(run.labels),
-            None => best = Some((inertia, run)),
+            None => best = Some((inertia, run.labels, run.k)),
         }
     }
-    let Some((_, mut run)) = best else { return Ok(Clustering::default()) };
+    let Some((_, labels, k)) = best else { return Ok(Clustering::default()) };
+    let mut run = Run::resumed(rows, k, &labels, tick)?;
     run.go_on(rows, Measure::Cosine, LONG, tick)?;
     run.go_on(rows, Measure::Euclid, LONG, tick)?;
     let others: Vec<f64> = others.iter().map(|labels| rand_index(&run.labels, labels)).collect();
     let stability = (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64);
-    Ok(run.finish(rows, stability))
+    run.finish(rows, stability)
 }
 
 /// How near a row is to a centre.
@@ -129,11 +125,40 @@ struct Run {
 const NONE: u32 = u32::MAX;
 
 impl Run {
-    fn start(rows: &Rows, k: usize, seed: u64, start: u64, tick: &dyn Fn() -> Result<()>) -> Result<Run> {
+    fn start(rows: &Rows, k: usize, seed: u64, start: u64, tick: Tick<'_>) -> Result<Run> {
         let mut draw = Draw::new(seed, start);
         let seeds = seeds(rows, k, &mut draw, tick)?;
         let k = seeds.len();
-        let mut run = Run {
+        let mut run = Run::empty(rows, k, tick)?;
+        for (cluster, &row) in seeds.iter().enumerate() {
+            let (block, place) = rows.block_of(row)?;
+            let (terms, weights) = block.of(place);
+            for (&term, &weight) in terms.iter().zip(weights) {
+                run.centres[term as usize * k + cluster] = weight;
+            }
+        }
+        run.assign(rows, tick)?;
+        run.go_on(rows, Measure::Cosine, SHORT, tick)?;
+        Ok(run)
+    }
+
+    /// The run that had these labels, after its short rounds.
+    fn resumed(rows: &Rows, k: usize, labels: &[u32], tick: Tick<'_>) -> Result<Run> {
+        let mut run = Run::empty(rows, k, tick)?;
+        for number in 0..rows.blocks() {
+            let block = rows.block(number)?;
+            for place in 0..block.len() {
+                let row = number * BLOCK + place;
+                run.put(row, block.of(place), labels[row]);
+            }
+        }
+        run.rounds = SHORT;
+        Ok(run)
+    }
+
+    fn empty(rows: &Rows, k: usize, tick: Tick<'_>) -> Result<Run> {
+        tick(rows.columns * k * 12)?;
+        Ok(Run {
             k,
             labels: vec![NONE; rows.len()],
             sums: vec![0.0; rows.columns * k],
@@ -142,25 +167,16 @@ impl Run {
             bias: vec![0.0; k],
             silhouette: 0.0,
             rounds: 0,
-        };
-        for (cluster, &row) in seeds.iter().enumerate() {
-            let (terms, weights) = rows.of(row);
-            for (&term, &weight) in terms.iter().zip(weights) {
-                run.centres[term as usize * k + cluster] = weight;
-            }
-        }
-        run.assign(rows);
-        run.go_on(rows, Measure::Cosine, SHORT, tick)?;
-        Ok(run)
+        })
     }
 
     /// Rounds until no row moves, at most so many.
-    fn go_on(&mut self, rows: &Rows, measure: Measure, most: usize, tick: &dyn Fn() -> Result<()>) -> Result<()> {
+    fn go_on(&mut self, rows: &Rows, measure: Measure, most: usize, tick: Tick<'_>) -> Result<()> {
         for _ in 0..most {
-            tick()?;
+            tick(0)?;
             self.centre(rows, measure);
             self.rounds += 1;
-            if self.assign(rows) == 0 {
+            if self.assign(rows, tick)? == 0 {
                 break;
             }
         }
@@ -201,67 +217,81 @@ impl Run {
         debug_assert_eq!(self.centres.len(), rows.columns * k);
     }
 
-    /// Puts each row to its nearest centre; gives how many moved.
-    fn assign(&mut self, rows: &Rows) -> usize {
-        let (k, centres, bias) = (self.k, &self.centres, &self.bias);
-        let blocks: Vec<(Vec<u32>, f64)> = (0..rows.len().div_ceil(BLOCK))
-            .into_par_iter()
-            .map_init(
-                || vec![0.0f32; k],
-                |products, block| {
-                    let (mut labels, mut silhouette) = (Vec::with_capacity(BLOCK), 0.0);
-                    for row in block * BLOCK..rows.len().min((block + 1) * BLOCK) {
-                        products.fill(0.0);
-                        let (terms, weights) = rows.of(row);
-                        for (&term, &weight) in terms.iter().zip(weights) {
-                            let at = term as usize * k;
-                            for (product, centre) in products.iter_mut().zip(&centres[at..at + k]) {
-                                *product += weight * centre;
-                            }
-                        }
-                        let (mut best, mut first, mut second) = (0u32, f32::NEG_INFINITY, f32::NEG_INFINITY);
-                        for (cluster, (product, bias)) in (0u32..).zip(products.iter().zip(bias)) {
-                            let score = product - bias;
-                            if score > first {
-                                (best, first, second) = (cluster, score, first);
-                            } else if score > second {
-                                second = score;
-                            }
-                        }
-                        labels.push(best);
-                        // Distances are 1 - cosine here: how much farther the second centre is than the first.
-                        let (a, b) = (1.0 - f64::from(first), 1.0 - f64::from(second));
-                        if b.is_finite() && b > 0.0 {
-                            silhouette += (b - a) / b;
-                        }
-                    }
-                    (labels, silhouette)
-                },
-            )
-            .collect();
-        self.silhouette = blocks.iter().map(|block| block.1).sum::<f64>() / rows.len().max(1) as f64;
-        let mut moved = 0;
-        for (row, label) in blocks.into_iter().flat_map(|block| block.0).enumerate() {
-            let old = self.labels[row];
-            if old == label {
-                continue;
-            }
-            moved += 1;
-            self.labels[row] = label;
-            self.sizes[label as usize] += 1;
-            if old != NONE {
-                self.sizes[old as usize] -= 1;
-            }
-            let (terms, weights) = rows.of(row);
-            for (&term, &weight) in terms.iter().zip(weights) {
-                let at = term as usize * k;
-                self.sums[at + label as usize] += f64::from(weight);
-                if old != NONE {
-                    self.sums[at + old as usize] -= f64::from(weight);
+    /// Puts each row to its nearest centre; gives how many moved. Sums change while later rows are still compared with the
+    /// centres, which do not.
+    fn assign(&mut self, rows: &Rows, tick: Tick<'_>) -> Result<usize> {
+        let (mut moved, mut silhouette) = (0, 0.0);
+        let numbers: Vec<usize> = (0..rows.blocks()).collect();
+        for some in numbers.chunks(rows.at_once()) {
+            tick(0)?;
+            let nearest = |products: &mut Vec<f32>, &number: &usize| {
+                let block = rows.block(number)?;
+                let (labels, silhouette) = self.nearest(&block, products);
+                Ok((number, block, labels, silhouette))
+            };
+            let found: Vec<_> = some.par_iter().map_init(|| vec![0.0f32; self.k], nearest).collect::<Result<_>>()?;
+            for (number, block, labels, sum) in found {
+                silhouette += sum;
+                for (place, label) in labels.into_iter().enumerate() {
+                    moved += usize::from(self.put(number * BLOCK + place, block.of(place), label));
                 }
             }
         }
-        moved
+        self.silhouette = silhouette / rows.len().max(1) as f64;
+        Ok(moved)
+    }
+
+    /// The nearest centre of each row of a block, and the sum of their silhouettes.
+    fn nearest(&self, block: &Block, products: &mut [f32]) -> (Vec<u32>, f64) {
+        let (k, centres, bias) = (self.k, &self.centres, &self.bias);
+        let (mut labels, mut silhouette) = (Vec::with_capacity(block.len()), 0.0);
+        for row in 0..block.len() {
+            products.fill(0.0);
+            let (terms, weights) = block.of(row);
+            for (&term, &weight) in terms.iter().zip(weights) {
+                let at = term as usize * k;
+                for (product, centre) in products.iter_mut().zip(&centres[at..at + k]) {
+                    *product += weight * centre;
+                }
+            }
+            let (mut best, mut first, mut second) = (0u32, f32::NEG_INFINITY, f32::NEG_INFINITY);
+            for (cluster, (product, bias)) in (0u32..).zip(products.iter().zip(bias)) {
+                let score = product - bias;
+                if score > first {
+                    (best, first, second) = (cluster, score, first);
+                } else if score > second {
+                    second = score;
+                }
+            }
+            labels.push(best);
+            // Distances are 1 - cosine here: how much farther the second centre is than the first.
+            let (a, b) = (1.0 - f64::from(first), 1.0 - f64::from(second));
+            if b.is_finite() && b > 0.0 {
+                silhouette += (b - a) / b;
+            }
+        }
+        (labels, silhouette)
+    }
+
+    /// Puts a row to a cluster; whether it was in another.
+    fn put(&mut self, row: usize, (terms, weights): (&[u32], &[f32]), label: u32) -> bool {
+        let (k, old) = (self.k, self.labels[row]);
+        if old == label {
+            return false;
+        }
+        self.labels[row] = label;
+        self.sizes[label as usize] += 1;
+        if old != NONE {
+            self.sizes[old as usize] -= 1;
+        }
+        for (&term, &weight) in terms.iter().zip(weights) {
+            let at = term as usize * k;
+            self.sums[at + label as usize] += f64::from(weight);
+            if old != NONE {
+                self.sums[at + old as usize] -= f64::from(weight);
+            }
+        }
+        true
     }
 
     /// Squared lengths of the sums, with the terms that only one row has: those of two rows never meet.
@@ -286,7 +316,7 @@ impl Run {
     }
 
     /// Clusters numbered by size, equal ones by their first row; empty ones dropped.
-    fn finish(self, rows: &Rows, stability: Option<f64>) -> Clustering {
+    fn finish(self, rows: &Rows, stability: Option<f64>) -> Result<Clustering> {
         let k = self.k;
         let mut first = vec![usize::MAX; k];
         for (row, &label) in self.labels.iter().enumerate().rev() {
@@ -299,17 +329,20 @@ impl Run {
             number[cluster] = place;
         }
         let squares = self.squares(rows);
-        let distance = |row: usize| {
+        let distance = |row: usize, (terms, weights): (&[u32], &[f32])| {
             let cluster = self.labels[row] as usize;
             let size = f64::from(self.sizes[cluster]);
-            let (terms, weights) = rows.of(row);
             let shared: f64 =
                 terms.iter().zip(weights).map(|(&t, &w)| f64::from(w) * self.sums[t as usize * k + cluster]).sum();
             let product = shared + rows.own(row);
             (rows.square(row) - 2.0 * product / size + squares[cluster] / (size * size)).max(0.0)
         };
-        let distances: Vec<f64> = (0..rows.len()).into_par_iter().map(distance).collect();
-        Clustering {
+        let of_block = |number: usize| {
+            let block = rows.block(number)?;
+            Ok((0..block.len()).map(|place| distance(number * BLOCK + place, block.of(place))).collect::<Vec<_>>())
+        };
+        let distances = (0..rows.blocks()).into_par_iter().map(of_block).collect::<Result<Vec<_>>>()?.concat();
+        Ok(Clustering {
             k: order.len(),
             labels: self.labels.iter().map(|&label| number[label as usize]).collect(),
             inertia: distances.iter().sum(),
@@ -317,7 +350,7 @@ impl Run {
             silhouette: self.silhouette,
             rounds: self.rounds,
             stability,
-        }
+        })
     }
 }
 
@@ -328,40 +361,42 @@ mod tests {
 
     /// Rows around axes: row i lies near axis i mod `axes`.
     fn around_axes(axes: u32, count: u32) -> Rows {
-        let mut rows = Rows::with_columns((axes * 2) as usize);
+        let mut rows = Rows::with_columns((axes * 2) as usize, None);
         for i in 0..count {
             let axis = i % axes;
-            rows.push([(axis, 0.95f32), (axes + (i / axes) % axes, 0.3)].into_iter(), 0.0075);
+            rows.push([(axis, 0.95f32), (axes + (i / axes) % axes, 0.3)].into_iter(), 0.0075).unwrap();
         }
-        rows
+        rows.finish().unwrap()
     }
 
     #[test]
     fn clear_clusters_are_found_and_counted() {
         let rows = around_axes(5, 200);
-        let found = cluster(&rows, 5, 3, 1, &|| Ok(())).unwrap();
+        let found = cluster(&rows, 5, 3, 1, &|_| Ok(())).unwrap();
         assert!((0..200).all(|i| found.labels[i] == found.labels[i % 5]), "{:?}", &found.labels[..10]);
         assert_eq!(found.k, 5);
         assert!(found.stability.unwrap() > 0.5);
-        let (chosen, tried) = choose(&rows, 3, 1, &|| Ok(())).unwrap();
+        let (chosen, tried) = choose(&rows, 3, 1, &|_| Ok(())).unwrap();
         assert!(tried.len() > 5 && (4..=6).contains(&chosen.k), "{tried:?}");
     }
 
     #[test]
     fn the_inertia_is_the_sum_of_squared_distances_to_the_means() {
         let rows = around_axes(4, 37);
-        let found = cluster(&rows, 3, 2, 7, &|| Ok(())).unwrap();
+        let found = cluster(&rows, 3, 2, 7, &|_| Ok(())).unwrap();
         let mut by_hand = 0.0;
         for c in 0..found.k as u32 {
             let members: Vec<usize> = (0..37).filter(|&row| found.labels[row] == c).collect();
             let mut mean = vec![0.0f64; rows.columns];
             for &row in &members {
-                let (terms, weights) = rows.of(row);
+                let (block, place) = rows.block_of(row).unwrap();
+                let (terms, weights) = block.of(place);
                 terms.iter().zip(weights).for_each(|(&t, &w)| mean[t as usize] += f64::from(w) / members.len() as f64);
             }
             for &row in &members {
                 let mut diff = mean.clone();
-                let (terms, weights) = rows.of(row);
+                let (block, place) = rows.block_of(row).unwrap();
+                let (terms, weights) = block.of(place);
                 terms.iter().zip(weights).for_each(|(&t, &w)| diff[t as usize] -= f64::from(w));
                 by_hand += diff.iter().map(|x| x * x).sum::<f64>();
                 // The row's own term: in full where the row is, a share of it in the mean of all others.
@@ -374,12 +409,13 @@ mod tests {
 
     #[test]
     fn fewer_distinct_rows_than_clusters_and_rows_without_terms_are_no_trouble() {
-        let mut rows = Rows::with_columns(2);
+        let mut rows = Rows::with_columns(2, None);
         for cells in [vec![(0u32, 1.0f32)], vec![], vec![(0, 1.0)], vec![(1, 1.0)]] {
-            rows.push(cells.into_iter(), 0.0);
+            rows.push(cells.into_iter(), 0.0).unwrap();
         }
-        let found = cluster(&rows, 4, 2, 0, &|| Ok(())).unwrap();
+        let rows = rows.finish().unwrap();
+        let found = cluster(&rows, 4, 2, 0, &|_| Ok(())).unwrap();
         assert!(found.k <= 3 && found.labels[0] == found.labels[2] && found.labels[0] != found.labels[3]);
-        assert_eq!(cluster(&Rows::default(), 3, 1, 0, &|| Ok(())).unwrap().k, 0);
+        assert_eq!(cluster(&Rows::with_columns(0, None), 3, 1, 0, &|_| Ok(())).unwrap().k, 0);
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use polars::prelude::{DataFrame, InitHashMaps, NamedFrom, PlHashMap, Series};
 
-use super::kmeans::Clustering;
+use super::kmeans::{Clustering, Tick};
 use crate::bags::Corpus;
 
 /// Terms of a cluster's list and of its label.
@@ -31,19 +31,18 @@ pub struct Cluster {
 
 impl Labelled {
     /// Reads the bags once more.
-    pub fn new(corpus: &Corpus, found: &Clustering) -> Result<Labelled> {
+    pub fn new(corpus: &Corpus, found: &Clustering, tick: Tick<'_>) -> Result<Labelled> {
         let mut counts: Vec<PlHashMap<u32, u64>> = vec![PlHashMap::new(); found.k];
         let mut everywhere = vec![0u64; corpus.terms.len()];
         for (number, (page, &label)) in corpus.pages.iter().zip(&found.labels).enumerate() {
+            if number % 1024 == 0 {
+                tick(0)?;
+            }
             for (term, count) in corpus.cells(page)? {
                 *counts[label as usize].entry(term).or_default() += u64::from(count);
                 everywhere[term as usize] += u64::from(count);
             }
-            if number % 1024 == 1023 {
-                corpus.release();
-            }
         }
-        corpus.release();
         let mean = everywhere.iter().sum::<u64>() as f64 / found.k.max(1) as f64;
         let mut clusters: Vec<Cluster> = counts
             .into_iter()

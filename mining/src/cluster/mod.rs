@@ -40,8 +40,9 @@ by their two principal components.
 
 Clusters are numbered from 0, the largest first. A page without words goes to the cluster with the shortest mean.
 
-Memory: as `mine keywords`, and 8 bytes for each distinct term of each page, and 24 bytes for each term of two pages or \
-more and each cluster.",
+Memory: as `mine keywords`, and 24 bytes for each term of two pages or more and each cluster, and about 60 a page; rows \
+(8 bytes for each distinct term of each page) up to an eighth of --memory, more in a file below <data>/tmp that each round \
+reads.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -92,12 +93,12 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let corpus = Corpus::open(source, &tokens)?;
     let rows = Rows::new(&corpus, source)?;
     let starts = usize::from(flags.starts);
-    let tick = || source.go_on();
+    let tick = |bytes: usize| source.allow(bytes);
     let (found, tried) = match flags.k {
         Some(k) => (kmeans::cluster(&rows, usize::from(k), starts, params.seed, &tick)?, Vec::new()),
         None => kmeans::choose(&rows, starts, params.seed, &tick)?,
     };
-    let labelled = Labelled::new(&corpus, &found)?;
+    let labelled = Labelled::new(&corpus, &found, &tick)?;
     let map = map::map(&rows, params.seed, &tick)?;
     let mut findings = describe::describe(&corpus, &found, &labelled, &tried, &map, params.rows);
     findings.tables.push(Table::new(&TABLES[0], assignments(&corpus, &found)?)?);

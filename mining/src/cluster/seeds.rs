@@ -4,31 +4,30 @@
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::rows::Rows;
-
-/// Rows that a thread takes at once.
-const BLOCK: usize = 64;
+use super::kmeans::Tick;
+use super::rows::{BLOCK, Rows};
 
 /// Rows drawn as first centres: each with a probability in proportion to its squared distance from the nearest drawn so far.
 /// Of a few drawn that way the one is taken that leaves the least, as in the reference implementation.
-pub fn seeds(rows: &Rows, k: usize, draw: &mut Draw, tick: &dyn Fn() -> Result<()>) -> Result<Vec<usize>> {
+pub fn seeds(rows: &Rows, k: usize, draw: &mut Draw, tick: Tick<'_>) -> Result<Vec<usize>> {
     let full: Vec<usize> = (0..rows.len()).filter(|&row| !rows.is_empty(row)).collect();
     if full.is_empty() {
         return Ok(vec![0]);
     }
     let trials = 2 + (k as f64).ln() as usize;
-    let mut dense = vec![0.0f32; rows.columns];
+    tick(rows.columns * trials * 4)?;
+    let mut dense = vec![0.0f32; rows.columns * trials];
     let mut seeds = vec![full[draw.below(full.len())]];
-    let mut nearest = vec![f64::INFINITY; rows.len()];
-    nearer(rows, &mut dense, seeds[0], &mut nearest);
+    let far = vec![f64::INFINITY; rows.len()];
+    let mut nearest = nearer(rows, &mut dense, &seeds, &far)?.pop().unwrap_or(far);
     while seeds.len() < k {
-        tick()?;
+        tick(0)?;
         let total: f64 = nearest.iter().sum();
         // Every row equals one of the seeds: there are no more clusters than that.
         if total <= 1e-9 * rows.len() as f64 {
             break;
         }
-        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        let mut drawn = Vec::with_capacity(trials);
         for _ in 0..trials {
             let mut left = draw.unit() * total;
             let mut row = None;
@@ -39,12 +38,13 @@ pub fn seeds(rows: &Rows, k: usize, draw: &mut Draw, tick: &dyn Fn() -> Result<(
                     break;
                 }
             }
-            let Some(row) = row else { break };
-            let mut after = nearest.clone();
-            nearer(rows, &mut dense, row, &mut after);
+            drawn.extend(row);
+        }
+        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        for (row, after) in drawn.iter().zip(nearer(rows, &mut dense, &drawn, &nearest)?) {
             let rest: f64 = after.iter().sum();
             if best.as_ref().is_none_or(|best| rest < best.0) {
-                best = Some((rest, row, after));
+                best = Some((rest, *row, after));
             }
         }
         let Some((_, row, after)) = best else { break };
@@ -54,20 +54,45 @@ pub fn seeds(rows: &Rows, k: usize, draw: &mut Draw, tick: &dyn Fn() -> Result<(
     Ok(seeds)
 }
 
-/// Lowers each row's distance to that from `seed`, where it is nearer. Rows without terms stay out of it.
-fn nearer(rows: &Rows, dense: &mut [f32], seed: usize, nearest: &mut [f64]) {
-    let (terms, weights) = rows.of(seed);
-    for (&term, &weight) in terms.iter().zip(weights) {
-        dense[term as usize] = weight;
+/// For each of `drawn`: each row's distance to it, where it is nearer than `nearest`. Rows without terms stay out of it. All rows
+/// are read once. `dense` has room for all of them and is zero, before and after.
+fn nearer(rows: &Rows, dense: &mut [f32], drawn: &[usize], nearest: &[f64]) -> Result<Vec<Vec<f64>>> {
+    let count = drawn.len();
+    for (number, &row) in drawn.iter().enumerate() {
+        let (block, place) = rows.block_of(row)?;
+        let (terms, weights) = block.of(place);
+        for (&term, &weight) in terms.iter().zip(weights) {
+            dense[term as usize * count + number] = weight;
+        }
     }
-    let dense_now = &*dense;
-    nearest.par_iter_mut().with_min_len(BLOCK).enumerate().for_each(|(row, nearest)| {
-        let (terms, weights) = rows.of(row);
-        let product: f32 = terms.iter().zip(weights).map(|(&t, &w)| w * dense_now[t as usize]).sum();
-        let distance = if terms.is_empty() || row == seed { 0.0 } else { (2.0 - 2.0 * f64::from(product)).max(0.0) };
-        *nearest = nearest.min(distance);
-    });
-    terms.iter().for_each(|&term| dense[term as usize] = 0.0);
+    let filled = &*dense;
+    let of_block = |number: usize| {
+        let block = rows.block(number)?;
+        let (mut after, mut products) = (vec![Vec::with_capacity(block.len()); count], vec![0.0f32; count]);
+        for place in 0..block.len() {
+            let row = number * BLOCK + place;
+            let (terms, weights) = block.of(place);
+            products.fill(0.0);
+            for (&term, &weight) in terms.iter().zip(weights) {
+                let at = term as usize * count;
+                for (product, other) in products.iter_mut().zip(&filled[at..at + count]) {
+                    *product += weight * other;
+                }
+            }
+            for ((after, product), &seed) in after.iter_mut().zip(&products).zip(drawn) {
+                let same = terms.is_empty() || row == seed;
+                let distance = if same { 0.0 } else { (2.0 - 2.0 * f64::from(*product)).max(0.0) };
+                after.push(nearest[row].min(distance));
+            }
+        }
+        Ok(after)
+    };
+    let blocks: Vec<Vec<Vec<f64>>> = (0..rows.blocks()).into_par_iter().map(of_block).collect::<Result<_>>()?;
+    for (number, &row) in drawn.iter().enumerate() {
+        let (block, place) = rows.block_of(row)?;
+        block.of(place).0.iter().for_each(|&term| dense[term as usize * count + number] = 0.0);
+    }
+    Ok((0..count).map(|number| blocks.iter().flat_map(|block| &block[number]).copied().collect()).collect())
 }
 
 /// Numbers drawn from a seed: SplitMix64.

@@ -15,6 +15,7 @@ use crate::findings::{Findings, Table};
 use crate::miner::ColumnKind::{Bool, Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::Source;
+use candidates::Bands;
 use groups::Groups;
 use signature::Pages;
 
@@ -36,8 +37,8 @@ can only be exact duplicates.
 
 Signatures are kept as partials beside the archive: a new day costs that day.
 
-Memory: about 700 bytes a page, and 8 bytes a shingle of the pages that are compared at once (up to 256 MiB or an eighth \
-of --memory).",
+Memory: about 200 bytes a page, and 8 bytes a shingle of the pages that are compared at once (up to 256 MiB or an eighth \
+of --memory); bands and pairs up to an eighth of --memory each, the rest is sorted in files below <data>/tmp.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -80,9 +81,12 @@ fn threshold(text: &str) -> Result<f64, String> {
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let flags = Flags::from_arg_matches(params.flags)?;
     let width = usize::from(flags.shingle);
-    let pages = Pages::load(source, width, u32::from(flags.min_shingles))?;
+    let room = source.room();
+    let mut bands = Bands::new(flags.threshold, &room);
+    let pages = Pages::load(source, width, u32::from(flags.min_shingles), &mut bands)?;
     source.go_on()?;
-    let pairs = candidates::pairs(&pages, flags.threshold, &source.room())?;
+    let pairs = bands.pairs(&pages, &room)?;
+    source.go_on()?;
     let verified = verify::verify(source, &pages, &pairs, width, flags.threshold)?;
     let groups = Groups::new(&pages, &verified.pairs);
     let similar = verify::with_originals(source, &pages, &groups, width)?;

@@ -10,6 +10,7 @@ use archive::DataSet;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::candidates::Bands;
 use super::shingles::{Signature, VALUES, mixed, shingles};
 use crate::source::{Batch, Newest, Source};
 use crate::text::language;
@@ -39,21 +40,20 @@ pub struct Page {
     pub eligible: bool,
     /// Batch and row.
     pub place: (u32, u32),
-    /// Place of its signature.
-    signature: u32,
+    /// Number in the order of arrival, which differs from run to run.
+    pub arrival: u32,
 }
 
-/// The pages that count, in the order of their URLs, and their signatures, which stay where they came.
+/// The pages that count.
 #[derive(Debug)]
 pub struct Pages {
-    /// Pages.
+    /// Pages in the order of their URLs.
     pub pages: Vec<Page>,
-    signatures: Vec<Signature>,
 }
 
 impl Pages {
-    /// Makes the signatures that are not there yet, and joins those of the pages that count.
-    pub fn load(source: &Source, width: usize, min_shingles: u32) -> Result<Pages> {
+    /// Makes the signatures that are not there yet, and joins those of the pages that count; their bands go to `bands`.
+    pub fn load(source: &Source, width: usize, min_shingles: u32, bands: &mut Bands) -> Result<Pages> {
         let kind = format!("minhash-w{width}-s{min_shingles}");
         let lists = Lists::load(&Choice::Language)?;
         let columns = ["status", "lang", "lang_declared", "text"];
@@ -61,7 +61,6 @@ impl Pages {
         let paths = source.partials(DataSet::Pages, &kind, &columns, "shingles", make)?;
         let newest = Newest::find(source)?;
         let mut all: Vec<Page> = Vec::with_capacity(newest.count());
-        let mut signatures: Vec<Signature> = Vec::with_capacity(newest.count());
         source.scan(
             DataSet::Pages,
             &["url", "fetched_at", "body_sha256"],
@@ -69,19 +68,17 @@ impl Pages {
             |batch| pages(batch, newest.rows(batch), &paths[batch.number]),
             |part| {
                 for (page, signature) in part {
-                    all.push(Page { signature: u32::try_from(signatures.len())?, ..page });
-                    signatures.push(signature);
+                    let arrival = u32::try_from(all.len())?;
+                    if page.eligible {
+                        bands.push(arrival, &signature)?;
+                    }
+                    all.push(Page { arrival, ..page });
                 }
                 Ok(())
             },
         )?;
         all.par_sort_unstable_by(|a, b| a.url.cmp(&b.url));
-        Ok(Pages { pages: all, signatures })
-    }
-
-    /// Signature of a page.
-    pub fn signature(&self, page: u32) -> &Signature {
-        &self.signatures[self.pages[page as usize].signature as usize]
+        Ok(Pages { pages: all })
     }
 }
 
@@ -158,7 +155,7 @@ fn pages(batch: &Batch, rows: &[u32], path: &Path) -> Result<Vec<(Page, Signatur
             text: u128::from_le_bytes(text),
             eligible: entry[4] != 0,
             place: (u32::try_from(batch.number)?, row),
-            signature: 0,
+            arrival: 0,
         };
         found.push((page, signature));
     }

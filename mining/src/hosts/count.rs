@@ -1,17 +1,20 @@
 //! Counts by host; partial counts merge in any order.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use archive::DataSet;
 use polars::prelude::{InitHashMaps, PlHashMap};
+use serde::{Deserialize, Serialize};
 
 use super::headers::Headers;
-use crate::source::{Batch, Newest, Source};
+use crate::source::{Batch, Newest, Source, pairs};
 
 /// Status and class of failure.
 pub type Answer = (Option<i64>, Option<Box<str>>);
 
 /// What is known of a host.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Host {
     /// URLs whose newest fetch is a page.
     pub pages: u64,
@@ -23,7 +26,9 @@ pub struct Host {
     pub truncated: u64,
     /// Headers of 2xx responses.
     pub headers: Headers,
+    #[serde(with = "pairs")]
     answers: PlHashMap<Answer, u64>,
+    #[serde(with = "pairs")]
     servers: PlHashMap<Box<str>, u64>,
     /// Milliseconds of fetches with a response; ascending once all are counted.
     times: Vec<i64>,
@@ -81,9 +86,9 @@ impl Host {
 }
 
 /// Hosts by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
-    hosts: PlHashMap<Box<str>, Host>,
+    hosts: BTreeMap<Box<str>, Host>,
 }
 
 impl Counts {
@@ -106,15 +111,19 @@ impl Counts {
 pub fn count(source: &Source) -> Result<Counts> {
     let columns = ["url", "host", "status", "error", "body_bytes", "truncated", "elapsed_ms", "headers"];
     let mut counts = Counts::default();
-    source.scan(DataSet::Artefacts, &columns, "fetches", of_batch, |part| {
-        counts.merge(part);
-        Ok(())
-    })?;
+    let parts = source.shared(DataSet::Artefacts, "hosts-1", &columns, "fetches", of_batch)?;
+    parts.each(
+        |_, part: Counts| Ok(part),
+        |part| {
+            counts.merge(part);
+            Ok(())
+        },
+    )?;
     Ok(counts)
 }
 
 fn of_batch(batch: &Batch) -> Result<Counts> {
-    let mut counts = Counts { hosts: PlHashMap::new() };
+    let mut counts = Counts::default();
     let (urls, hosts, errors) = (batch.text("url")?, batch.text("host")?, batch.text("error")?);
     let (status, bytes, elapsed) = (batch.int("status")?, batch.int("body_bytes")?, batch.int("elapsed_ms")?);
     let (truncated, headers) = (batch.bool("truncated")?, batch.pairs("headers")?);

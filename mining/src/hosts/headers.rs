@@ -1,7 +1,7 @@
 //! What the headers of a response say about caching and security.
 
 /// How many responses said what.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Headers {
     /// A cache may keep them.
     pub cacheable: u64,

@@ -33,7 +33,7 @@ Memory: 8 bytes a fetch, about 500 a host.",
     inputs: &[DataSet::Artefacts, DataSet::Pages],
     tables: TABLES,
     flags: |command| command,
-    shards: false,
+    shards: true,
     mine,
 };
 
@@ -82,8 +82,8 @@ const TABLES: &[TableSpec] = &[
 ];
 
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
-    let newest = Newest::find(source)?;
     let mut counts = count::count(source)?;
+    let newest = Newest::find(source)?;
     count::pages(source, &newest, &mut counts)?;
     let hosts = counts.sorted();
     let mut findings = sections::describe(&hosts, params.rows);

@@ -35,8 +35,8 @@ lower-cased text.
 All cells are given, or with --top N the N highest of each page. Bags of words are kept as partials beside the \
 archive: a new day costs that day.
 
-Memory: about 100 bytes for each distinct term and 100 for each page, and 4 bytes for each distinct term of each row \
-group; bags up to 256 MiB or an eighth of --memory stay in memory, larger ones on disk.",
+Memory: about 100 bytes for each distinct term and 100 for each page; bags up to 256 MiB or an eighth of --memory stay \
+in memory, larger ones in a file below <data>/tmp.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -87,9 +87,7 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     findings.tables.push(Table::in_pieces(&TABLES[0], move || {
         let pages = &corpus.pages[next..corpus.pages.len().min(next + PIECE)];
         next += pages.len();
-        let piece = if pages.is_empty() { None } else { Some(piece(&corpus, &weights, pages, top)?) };
-        corpus.release();
-        Ok(piece)
+        if pages.is_empty() { Ok(None) } else { piece(&corpus, &weights, pages, top).map(Some) }
     }));
     Ok(findings)
 }

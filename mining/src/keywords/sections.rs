@@ -26,7 +26,6 @@ pub fn describe(corpus: &Corpus, weights: &Weights, rows: usize) -> Result<Findi
         let url = Cell::Page { url: page.url.to_string(), title: None };
         shown.push(vec![url, Cell::Int(i64::from(page.length)), Cell::Text(words.join(", "))]);
     }
-    corpus.release();
     let view = |rows: usize| View {
         columns: vec!["page", "words", "keywords"],
         rows: shown.iter().take(rows).cloned().collect(),

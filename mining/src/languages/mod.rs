@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use archive::DataSet;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
@@ -10,7 +10,7 @@ use crate::findings::{Bar, Body, Cell, Fact, Findings, Matrix, Section, Table, V
 use crate::miner::ColumnKind::{Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column, nullable};
 use crate::report::grouped;
-use crate::source::{Newest, Source};
+use crate::source::{Batch, Newest, Source};
 use crate::text::primary;
 
 /// The miner.
@@ -28,7 +28,7 @@ Memory: a few bytes for each pair of languages, besides 100 bytes a URL while th
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: |command| command,
-    shards: false,
+    shards: true,
     mine,
 };
 
@@ -48,21 +48,41 @@ const SIDE: usize = 12;
 
 type Pair = (String, Option<String>);
 
+/// Languages of the pages of a row group: the distinct pairs, and which of them each row has.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Part {
+    pairs: Vec<Pair>,
+    rows: Vec<u32>,
+}
+
+fn of_batch(batch: &Batch) -> Result<Part> {
+    let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
+    let (mut part, mut numbers) = (Part::default(), BTreeMap::new());
+    for row in 0..batch.rows() {
+        let found = detected.get(row).and_then(primary).unwrap_or_else(|| "und".to_owned());
+        let pair = (found, declared.get(row).and_then(primary));
+        let next = part.pairs.len() as u32;
+        let number = *numbers.entry(pair.clone()).or_insert(next);
+        if number == next {
+            part.pairs.push(pair);
+        }
+        part.rows.push(number);
+    }
+    Ok(part)
+}
+
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
+    let parts = source.shared(DataSet::Pages, "languages-1", &["lang", "lang_declared"], "languages", of_batch)?;
     let newest = Newest::find(source)?;
     let mut counts: BTreeMap<Pair, u64> = BTreeMap::new();
-    source.scan(
-        DataSet::Pages,
-        &["lang", "lang_declared"],
-        "languages",
-        |batch| {
-            let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
-            let mut counts: BTreeMap<Pair, u64> = BTreeMap::new();
-            for &row in newest.rows(batch) {
-                let found = detected.get(row as usize).and_then(primary).unwrap_or_else(|| "und".to_owned());
-                *counts.entry((found, declared.get(row as usize).and_then(primary))).or_default() += 1;
+    parts.each(
+        |number, part: Part| {
+            let mut counts = vec![0; part.pairs.len()];
+            for &row in newest.of(number) {
+                let pair = part.rows.get(row as usize).and_then(|&pair| counts.get_mut(pair as usize));
+                *pair.context("a partial of languages lacks pages; remove it, and run its --shard again")? += 1;
             }
-            Ok(counts)
+            Ok(part.pairs.into_iter().zip(counts).filter(|(_, pages)| *pages > 0).collect::<Vec<_>>())
         },
         |part| {
             part.into_iter().for_each(|(pair, pages)| *counts.entry(pair).or_default() += pages);

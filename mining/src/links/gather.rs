@@ -6,8 +6,10 @@ use polars::prelude::{InitHashMaps, PlHashMap};
 
 use super::addresses::{Others, Page, Pages};
 use super::edges::{Edges, List};
+use super::part::{self, A, FORM, Part, REDIRECT};
 use super::resolve::{self, Answer};
-use crate::source::{Batch, Newest, Source, record_key};
+use super::third_parties::{Listed, Named};
+use crate::source::{Newest, Source, record_key};
 use crate::spill::Room;
 
 /// Links and answers, by numbers of URLs.
@@ -21,31 +23,32 @@ pub struct Gathered {
     pub links: List,
     /// The newest answer of each URL that has one; 304 is none, since it says that nothing changed.
     pub answers: Vec<Option<Answer>>,
+    /// Other sites that pages name.
+    pub named: Listed,
 }
 
 /// Reads pages, links and artefacts, each once.
 pub fn gather(source: &Source, room: &Room) -> Result<Gathered> {
+    let parts = source.shared(DataSet::Links, part::KIND, &part::COLUMNS, "links", part::of_batch)?;
     let pages = pages(source)?;
     let mut others = Others::behind(&pages);
     let mut links = Edges::new(room);
     let mut redirects = PlHashMap::new();
-    source.scan(
-        DataSet::Links,
-        &["id", "dst", "dst_host", "kind"],
-        "links",
-        |batch| link_rows(batch, &pages),
+    let mut named = Named::new(room);
+    parts.each(
+        |_, part: Part| Ok(known(&part, &pages)),
         |part| {
             let numbers = others.merge(&part.others);
             let first = others.first();
             let global = |number: u32| if number < first { number } else { numbers[(number - first) as usize] };
             part.links.iter().try_for_each(|&(from, to)| links.push(from, global(to)))?;
             redirects.extend(part.redirects.iter().map(|&(record, to)| (record, global(to))));
-            Ok(())
+            part.named.iter().try_for_each(|(page, site, kind)| named.push(*page, site, *kind))
         },
     )?;
     let links = links.list()?;
     let answers = answers(source, &pages, &mut others, &redirects)?;
-    Ok(Gathered { pages, others, links, answers })
+    Ok(Gathered { pages, others, links, answers, named: named.finish()? })
 }
 
 /// The pages that count.
@@ -77,43 +80,57 @@ fn pages(source: &Source) -> Result<Pages> {
 }
 
 /// Links of one batch; URLs that are no pages are numbered for the batch alone.
-struct Part {
+struct Known {
     others: Others,
     links: Vec<(u32, u32)>,
     redirects: Vec<(u128, u32)>,
+    /// Page, other site, kind.
+    named: Vec<(u32, Box<str>, u8)>,
 }
 
-fn link_rows(batch: &Batch, pages: &Pages) -> Result<Part> {
-    let mut part = Part { others: Others::behind(pages), links: Vec::new(), redirects: Vec::new() };
-    let (ids, targets) = (batch.text("id")?, batch.text("dst")?);
-    let (hosts, kinds) = (batch.text("dst_host")?, batch.text("kind")?);
-    // The links of a page stand together: its record is looked up once.
-    let mut record = ("", 0, None);
-    for row in 0..batch.rows() {
-        let columns = (ids.get(row), targets.get(row), hosts.get(row), kinds.get(row));
-        let (Some(id), Some(target), Some(host), Some(kind)) = columns else { continue };
-        if kind == "form" {
-            continue;
-        }
-        if record.0 != id {
-            let key = record_key(id);
-            record = (id, key, pages.by_record(key));
-        }
-        // A redirect that a page asks for with markup does not count: the page itself was archived, and ends the chain.
-        if record.2.is_some() == (kind == "redirect") {
-            continue;
-        }
-        let to = pages.by_url(target).unwrap_or_else(|| part.others.number(target, host));
-        match record.2 {
-            Some(from) if kind == "a" => part.links.push((from, to)),
-            // Requisites get a number, so that broken ones are found.
-            Some(_) => {}
-            None => part.redirects.push((record.1, to)),
+fn known(part: &Part, pages: &Pages) -> Known {
+    let mut known =
+        Known { others: Others::behind(pages), links: Vec::new(), redirects: Vec::new(), named: Vec::new() };
+    // Numbers of URLs, as they are met, and the sites of hosts.
+    let mut numbers: Vec<Option<u32>> = vec![None; part.urls.len()];
+    let sites: Vec<&str> = part.hosts.iter().map(|host| web::registrable(host)).collect();
+    for (record, links) in &part.records {
+        let record = record_key(record);
+        let page = pages.by_record(record);
+        let own = page.map_or("", |page| &*pages.pages[page as usize].host);
+        let site = web::registrable(own);
+        for &(url, kind) in links {
+            // A redirect that a page asks for with markup does not count: the page itself was archived, and ends the chain.
+            if page.is_some() == (kind == REDIRECT) {
+                continue;
+            }
+            let (target, host) = &part.urls[url as usize];
+            if let Some(page) = page {
+                let (host, other) = (&*part.hosts[*host as usize], sites[*host as usize]);
+                if !host.is_empty() && host != own && other != site {
+                    known.named.push((page, other.into(), kind));
+                }
+            }
+            if kind == FORM {
+                continue;
+            }
+            // Requisites get a number too, so that broken ones are found.
+            let number = &mut numbers[url as usize];
+            let to = *number.get_or_insert_with(|| {
+                pages.by_url(target).unwrap_or_else(|| known.others.number(target, &part.hosts[*host as usize]))
+            });
+            match page {
+                Some(from) if kind == A => known.links.push((from, to)),
+                Some(_) => {}
+                None => known.redirects.push((record, to)),
+            }
         }
     }
-    part.links.sort_unstable();
-    part.links.dedup();
-    Ok(part)
+    known.links.sort_unstable();
+    known.links.dedup();
+    known.named.sort_unstable();
+    known.named.dedup();
+    known
 }
 
 /// The newest answer of each URL that has a number.

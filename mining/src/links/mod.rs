@@ -10,6 +10,7 @@ pub mod graph;
 pub mod hits;
 mod hosts;
 pub mod pagerank;
+mod part;
 mod redirects;
 mod resolve;
 mod sections;
@@ -54,7 +55,7 @@ the same.",
     inputs: &[DataSet::Pages, DataSet::Links, DataSet::Artefacts],
     tables: TABLES,
     flags: Flags::augment_args,
-    shards: false,
+    shards: true,
     mine,
 };
 
@@ -174,7 +175,7 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let order = tables::order(&graph);
     let titles = sections::titles(source, &gathered, &order)?;
     let redirects = redirects::redirects(&gathered);
-    let third_parties = third_parties::third_parties(source, &gathered)?;
+    let third_parties = third_parties::third_parties(&gathered.pages, &gathered.named)?;
     let mut findings = sections::describe(&sections::Seen {
         gathered: &gathered,
         graph: &graph,

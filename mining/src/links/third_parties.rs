@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use archive::DataSet;
 use polars::prelude::{DataFrame, InitHashMaps, NamedFrom, PlHashMap, Series};
 
-use super::gather::Gathered;
-use crate::source::{Batch, Source, record_key};
+use super::addresses::Pages;
+use super::part::KINDS;
+use crate::spill::{List, Room, Sorter};
 
-/// Kinds of links, in the order of their bits.
-const KINDS: [&str; 6] = ["a", "form", "iframe", "img", "link", "script"];
+/// Which pages name which other sites, and how.
+#[derive(Debug)]
+pub struct Named {
+    numbers: PlHashMap<Box<str>, u32>,
+    /// Page and number of the site (as one number), kind: a page's links stand in one batch or two, so pairs are joined here.
+    seen: Sorter<2, 2>,
+}
 
 /// A site and another that its pages name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,29 +30,56 @@ pub struct ThirdParty {
     pub kinds: String,
 }
 
-/// All of them, by site, the one that most pages name first.
-pub fn third_parties(source: &Source, gathered: &Gathered) -> Result<Vec<ThirdParty>> {
-    // (page, other site) → kinds: a page's links stand in one batch or two, so each pair is joined here.
-    let mut seen: PlHashMap<(u32, Box<str>), u8> = PlHashMap::new();
-    source.scan(
-        DataSet::Links,
-        &["id", "dst_host", "kind"],
-        "third parties",
-        |batch| rows(batch, gathered),
-        |part| {
-            for (pair, kinds) in part {
-                *seen.entry(pair).or_default() |= kinds;
-            }
-            Ok(())
-        },
-    )?;
-    let mut sums: BTreeMap<(&str, &str), (u64, u8)> = BTreeMap::new();
-    for ((page, other), kinds) in &seen {
-        let site = web::registrable(&gathered.pages.pages[*page as usize].host);
-        let sum = sums.entry((site, &**other)).or_default();
-        sum.0 += 1;
-        sum.1 |= kinds;
+impl Named {
+    /// None yet.
+    pub fn new(room: &Room) -> Named {
+        Named { numbers: PlHashMap::new(), seen: Sorter::repeating(room) }
     }
+
+    /// A page names a site by a link of a kind.
+    pub fn push(&mut self, page: u32, site: &str, kind: u8) -> Result<()> {
+        let number = match self.numbers.get(site) {
+            Some(&number) => number,
+            None => {
+                let next = self.numbers.len() as u32;
+                self.numbers.insert(site.into(), next);
+                next
+            }
+        };
+        self.seen.push([u64::from(page) << 32 | u64::from(number), u64::from(kind)])
+    }
+
+    /// What was collected, in order.
+    pub fn finish(self) -> Result<Listed> {
+        let mut sites = vec![Box::<str>::default(); self.numbers.len()];
+        for (site, number) in self.numbers {
+            sites[number as usize] = site;
+        }
+        Ok(Listed { sites, seen: self.seen.list()? })
+    }
+}
+
+/// Which pages name which other sites, by page.
+#[derive(Debug)]
+pub struct Listed {
+    sites: Vec<Box<str>>,
+    seen: List<2>,
+}
+
+/// All of them, by site, the one that most pages name first.
+pub fn third_parties(pages: &Pages, named: &Listed) -> Result<Vec<ThirdParty>> {
+    let mut sums: BTreeMap<(&str, &str), (u64, u8)> = BTreeMap::new();
+    let (mut last, mut page) = (None, (u32::MAX, ""));
+    named.seen.each(|[pair, kind]| {
+        let number = (pair >> 32) as u32;
+        if page.0 != number {
+            page = (number, web::registrable(&pages.pages[number as usize].host));
+        }
+        let sum = sums.entry((page.1, &*named.sites[pair as u32 as usize])).or_default();
+        sum.0 += u64::from(last.replace(pair) != Some(pair));
+        sum.1 |= 1 << kind;
+        Ok(())
+    })?;
     let mut found: Vec<ThirdParty> = sums
         .into_iter()
         .map(|((site, other), (pages, kinds))| ThirdParty {
@@ -65,31 +97,6 @@ pub fn third_parties(source: &Source, gathered: &Gathered) -> Result<Vec<ThirdPa
 fn names(kinds: u8) -> String {
     let named: Vec<&str> = KINDS.iter().enumerate().filter(|(bit, _)| kinds >> bit & 1 == 1).map(|(_, k)| *k).collect();
     named.join(",")
-}
-
-fn rows(batch: &Batch, gathered: &Gathered) -> Result<PlHashMap<(u32, Box<str>), u8>> {
-    let (ids, hosts, kinds) = (batch.text("id")?, batch.text("dst_host")?, batch.text("kind")?);
-    let mut found: PlHashMap<(u32, Box<str>), u8> = PlHashMap::new();
-    // The links of a page stand together: its record is looked up once; and most links of it stay on its host.
-    let mut page = ("", None, "", "");
-    for row in 0..batch.rows() {
-        let (Some(id), Some(host), Some(kind)) = (ids.get(row), hosts.get(row), kinds.get(row)) else { continue };
-        let Some(bit) = KINDS.iter().position(|k| *k == kind) else { continue };
-        if page.0 != id {
-            let number = gathered.pages.by_record(record_key(id));
-            let own = number.map_or("", |n| &*gathered.pages.pages[n as usize].host);
-            page = (id, number, own, web::registrable(own));
-        }
-        let Some(number) = page.1 else { continue };
-        if host == page.2 || host.is_empty() {
-            continue;
-        }
-        let other = web::registrable(host);
-        if other != page.3 {
-            *found.entry((number, other.into())).or_default() |= 1 << bit;
-        }
-    }
-    Ok(found)
 }
 
 /// Table `third_parties`.

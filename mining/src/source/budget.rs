@@ -25,17 +25,25 @@ impl Budget {
     /// Fails when the process is near the limit: within a tenth of it, since it is looked at now and then only. Costs a few
     /// microseconds.
     pub fn check(&self) -> Result<()> {
+        self.allow(0)
+    }
+
+    /// Fails when so many bytes more would bring the process near the limit.
+    pub fn allow(&self, more: u64) -> Result<()> {
         let (Some(limit), Some(now)) = (self.limit, resident()) else { return Ok(()) };
+        let now = now.saturating_add(more);
         if now <= limit - limit / 10 {
             return Ok(());
         }
         let (now, limit) = (Size(now), Size(limit));
+        let used = if more > 0 { "would be" } else { "are" };
         if self.given {
             bail!(
-                "this needs more than --memory {limit} ({now} are in use, and a tenth is kept free); allow more, or take fewer days"
+                "this needs more than --memory {limit} ({now} {used} in use, and a tenth is kept free); allow more, or take fewer \
+                 days"
             );
         }
-        bail!("this needs more memory than the machine has free ({now} of {limit} are in use); take fewer days");
+        bail!("this needs more memory than the machine has free ({now} of {limit} {used} in use); take fewer days");
     }
 }
 
@@ -65,6 +73,9 @@ mod tests {
     fn a_process_over_its_limit_is_told_the_flag() {
         let error = Budget::new(Some(1)).check().expect_err("no process fits into one byte");
         assert!(error.to_string().contains("--memory"), "{error}");
-        assert!(Budget::new(Some(u64::MAX)).check().is_ok());
+        let wide = Budget::new(Some(u64::MAX));
+        assert!(wide.check().is_ok() && wide.allow(1 << 40).is_ok());
+        let error = Budget::new(Some(1 << 40)).allow(1 << 40).expect_err("the tenth that is kept free is not there");
+        assert!(error.to_string().contains("would be in use"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ mod mongo;
 mod newest;
 mod partial;
 mod scan;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use mongo::Server;
 pub use newest::Newest;
 pub use partial::{Shard, ShareDone};
 use scan::Task;
+pub use shared::pairs;
 
 use crate::options::{Options, Place};
 use crate::spill::Room;
@@ -135,6 +137,12 @@ impl Source {
             bail!(Interrupted);
         }
         self.budget.check()
+    }
+
+    /// As [`Source::go_on`], before so many bytes are taken.
+    pub fn allow(&self, bytes: usize) -> Result<()> {
+        self.go_on()?;
+        self.budget.allow(bytes as u64)
     }
 }
 

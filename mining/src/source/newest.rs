@@ -55,7 +55,12 @@ impl Newest {
 
     /// Rows of a batch of `pages` that count, ascending.
     pub fn rows(&self, batch: &Batch) -> &[u32] {
-        &self.rows[batch.number]
+        self.of(batch.number)
+    }
+
+    /// The same of the batch with this number.
+    pub fn of(&self, batch: usize) -> &[u32] {
+        &self.rows[batch]
     }
 
     /// Number of pages.

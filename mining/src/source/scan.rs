@@ -68,8 +68,10 @@ fn sizes(set: DataSet, footer: &FileMetadata, group: usize) -> Arc<[u32]> {
     schema::columns(set).iter().map(size).collect()
 }
 
-/// What work on a row group takes at most, as a multiple of its uncompressed columns: pairs of words take most.
-const SWELL: u64 = 10;
+/// What work on a row group takes at most, as a multiple of its uncompressed columns, besides what does not grow with it.
+const SWELL: u64 = 4;
+/// What it takes besides, whatever the row group: a part of a file of bags, for one.
+const BASE: u64 = 32 << 20;
 
 /// Lets as many row groups be worked on at once as fit in half of the limit of memory; one always.
 struct Gate {
@@ -165,7 +167,7 @@ impl Source {
         let gate = Gate { most, inside: Mutex::new(0), left: Condvar::new() };
         let one = |number: usize| -> Result<R> {
             let task = &tasks[number];
-            let _inside = gate.enter(task.bytes(set, columns).saturating_mul(SWELL));
+            let _inside = gate.enter(task.bytes(set, columns).saturating_mul(SWELL).saturating_add(BASE));
             let batch = task.read(number, columns)?;
             let result = work(&batch).with_context(|| task.path.display().to_string())?;
             progress.add(task.rows as u64);

@@ -1,9 +1,15 @@
 //! Collocations: pairs of neighbours that stand together more often than by chance.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
+use super::tables;
 use super::whole::Summed;
+use crate::findings::Table;
+use crate::miner::TableSpec;
+use crate::spill::{List, Room, Sorter};
 
 /// A pair of words.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,29 +24,39 @@ pub struct Collocation<'a> {
     pub llr: f64,
 }
 
-/// Pairs with at least so many occurrences that attract each other, strongest first.
-pub fn find(counts: &Summed, min_count: u32) -> Result<Vec<Collocation<'_>>> {
+/// Pairs with at least so many occurrences that attract each other, strongest first: the ratio with its bits turned, the places
+/// of the words (as one number), the occurrences.
+pub fn find(counts: &Summed, min_count: u32, room: &Room) -> Result<List<3>> {
     // By word: occurrences as the first and as the second of a pair.
-    let mut margins = vec![[0u64; 2]; counts.terms.len()];
-    let (mut pairs, mut total) = (Vec::new(), 0);
+    let mut margins = vec![[0u64; 2]; counts.words.len()];
+    let mut total = 0;
     counts.pairs(|first, second, count| {
         margins[first as usize][0] += count;
         margins[second as usize][1] += count;
         total += count;
-        if count >= u64::from(min_count) {
-            pairs.push((first, second, count));
-        }
+        Ok(())
     })?;
-    let rated = pairs.into_iter().filter_map(|(first, second, count)| {
+    let mut found = Sorter::<3, 2>::new(room);
+    counts.pairs(|first, second, count| {
         let (row, column) = (margins[first as usize][0], margins[second as usize][1]);
         let attract = (count as f64) * (total as f64) > (row as f64) * (column as f64);
+        if count < u64::from(min_count) || !attract {
+            return Ok(());
+        }
         let llr = ratio([count, row - count, column - count, total + count - row - column]);
-        let (first, second) = (&*counts.terms[first as usize], &*counts.terms[second as usize]);
-        attract.then_some(Collocation { first, second, count, llr })
-    });
-    let mut found: Vec<Collocation<'_>> = rated.collect();
-    found.sort_unstable_by(|a, b| b.llr.total_cmp(&a.llr).then((a.first, a.second).cmp(&(b.first, b.second))));
-    Ok(found)
+        found.push([descending(llr), u64::from(first) << 32 | u64::from(second), count])
+    })?;
+    found.list()
+}
+
+/// A number that is the smaller the greater the ratio is: the bits of floating-point numbers from 0 up are in their order.
+pub fn descending(ratio: f64) -> u64 {
+    !(ratio + 0.0).to_bits()
+}
+
+/// The ratio again.
+pub fn ascending(number: u64) -> f64 {
+    f64::from_bits(!number)
 }
 
 /// Log-likelihood ratio of a two-by-two table, row by row: 2 (H(table) - H(rows) - H(columns)), where H sums k ln (k / n).
@@ -52,15 +68,38 @@ pub fn ratio(cells: [u64; 4]) -> f64 {
     (2.0 * (table - margins + x_log_x(a + b + c + d))).max(0.0)
 }
 
+fn pair<'a>(counts: &'a Summed, &[llr, words, count]: &[u64; 3]) -> Collocation<'a> {
+    let word = |place: u64| &*counts.words[place as u32 as usize];
+    Collocation { first: word(words >> 32), second: word(words), count, llr: ascending(llr) }
+}
+
+/// The first of them.
+pub fn first<'a>(counts: &'a Summed, found: &List<3>, most: usize) -> Result<Vec<Collocation<'a>>> {
+    let mut reader = found.reader()?;
+    let mut pairs = Vec::new();
+    while pairs.len() < most
+        && let Some(record) = reader.next()?
+    {
+        pairs.push(pair(counts, &record));
+    }
+    Ok(pairs)
+}
+
 /// Table `collocations`.
-pub fn table(found: &[Collocation<'_>]) -> Result<DataFrame> {
+pub fn table(spec: &'static TableSpec, counts: &Arc<Summed>, found: List<3>) -> Table {
+    let counts = Arc::clone(counts);
+    tables::in_pieces(spec, move || found.reader(), move |rows| frame(&counts, rows))
+}
+
+fn frame(counts: &Summed, rows: &[[u64; 3]]) -> Result<DataFrame> {
+    let pairs: Vec<Collocation<'_>> = rows.iter().map(|row| pair(counts, row)).collect();
     let columns = vec![
-        Series::new("first".into(), found.iter().map(|c| c.first).collect::<Vec<_>>()).into(),
-        Series::new("second".into(), found.iter().map(|c| c.second).collect::<Vec<_>>()).into(),
-        Series::new("count".into(), found.iter().map(|c| c.count as i64).collect::<Vec<_>>()).into(),
-        Series::new("llr".into(), found.iter().map(|c| c.llr).collect::<Vec<_>>()).into(),
+        Series::new("first".into(), pairs.iter().map(|c| c.first).collect::<Vec<_>>()).into(),
+        Series::new("second".into(), pairs.iter().map(|c| c.second).collect::<Vec<_>>()).into(),
+        Series::new("count".into(), pairs.iter().map(|c| c.count as i64).collect::<Vec<_>>()).into(),
+        Series::new("llr".into(), pairs.iter().map(|c| c.llr).collect::<Vec<_>>()).into(),
     ];
-    Ok(DataFrame::new(found.len(), columns)?)
+    Ok(DataFrame::new(rows.len(), columns)?)
 }
 
 #[cfg(test)]
@@ -79,15 +118,26 @@ mod tests {
     }
 
     #[test]
+    fn ratios_are_ordered_by_their_numbers() {
+        let numbers = [1e300, 2.0, 1.5, 1e-300, 0.0].map(descending);
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!((ascending(numbers[2]), descending(-0.0)), (1.5, numbers[4]));
+    }
+
+    #[test]
     fn only_pairs_that_attract_each_other_are_found() {
-        let mut counts = Counts::default();
-        for (first, second, count) in [("new", "york", 20), ("new", "car", 2), ("old", "car", 20), ("old", "york", 1)] {
-            let pair = (counts.terms.number(first), counts.terms.number(second));
-            counts.pairs.insert(pair, count);
+        let mut counts = Counts::of_day("2026-11-21");
+        for (first, second, count) in
+            [("new", "york", 12), ("new", "car", 2), ("old", "car", 20), ("old", "york", 1), ("new", "york", 8)]
+        {
+            let (first, second) = (counts.words.number(first), counts.words.number(second));
+            counts.pairs.push((first, second, count));
         }
         let dir = tempfile::tempdir().unwrap();
         let counts = summed(&[counts], 16, dir.path());
-        let found = find(&counts, 2).unwrap();
+        let room = Room::new(16, archive::DataDir::new(dir.path()));
+        let found = find(&counts, 2, &room).unwrap();
+        let found = first(&counts, &found, 9).unwrap();
         assert_eq!(
             found.iter().map(|c| (c.first, c.second, c.count)).collect::<Vec<_>>(),
             [("new", "york", 20), ("old", "car", 20)]

@@ -7,16 +7,16 @@ mod tables;
 mod trends;
 mod whole;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use archive::{DataSet, Day};
 use clap::{Args, FromArgMatches};
 
-use crate::bags::{self, Bags};
-use crate::findings::{Findings, Table};
+use crate::bags::{self, Bags, Parts};
+use crate::findings::Findings;
 use crate::miner::ColumnKind::{Date, Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::{Batch, Newest, Source};
@@ -46,8 +46,8 @@ negative where it falls.
 
 Bags of words are kept as partials beside the archive: a new day costs that day.
 
-Memory: about 150 bytes for each distinct term; counts by group (language, host, day) and of pairs up to an eighth of \
---memory each, the rest is sorted in files below <data>/tmp.",
+Memory: about 150 bytes for each distinct word, and some 50 MB a thread while pages are counted; counts, terms of several \
+words and pairs up to a sixteenth of --memory each, the rest is sorted in files below <data>/tmp.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -152,92 +152,94 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let tokens = Tokens::new(&flags.text, (1, flags.ngrams.to.max(2)))?;
     let paths = bags::files(source, &tokens)?;
     let newest = Newest::find(source)?;
+    // Up to four of them are filled at once.
     let room = source.room();
+    let room = room.of_bytes(room.bytes() / 2);
     let counts = Arc::new(count_all(source, &newest, &paths, flags.ngrams, &room)?);
     drop(newest);
     source.go_on()?;
-    let collocations = collocations::find(&counts, flags.min_count)?;
-    let trends = trends::find(&counts, source.span(), flags.split)?;
-    let mut findings = sections::describe(&counts, &tables::totals(&counts)?, &collocations, &trends, params.rows);
+    let pairs = collocations::find(&counts, flags.min_count, &room)?;
+    source.go_on()?;
+    let trends = trends::find(&counts, source.span(), flags.split, &room)?;
+    source.go_on()?;
+    let totals = tables::totals(&counts, &room, sections::shown(params.rows), sections::ranks)?;
+    let mut findings = sections::describe(&counts, &totals, &pairs, &trends, params.rows)?;
     for (spec, axis) in TABLES.iter().zip([Axis::Language, Axis::Day, Axis::Host]) {
         findings.tables.push(tables::table(spec, &counts, axis, &room));
     }
-    findings.tables.push(Table::new(&TABLES[3], collocations::table(&collocations)?)?);
-    findings.tables.push(Table::new(&TABLES[4], trends.table()?)?);
+    findings.tables.push(collocations::table(&TABLES[3], &counts, pairs));
+    findings.tables.push(trends.table(&TABLES[4], &counts));
     Ok(findings)
 }
 
-/// Counts all documents of the source.
+/// Counts all documents of the source, part by part.
 fn count_all(source: &Source, newest: &Newest, paths: &[PathBuf], lengths: Lengths, room: &Room) -> Result<Summed> {
     let columns = ["status", "host", "lang", "lang_declared"];
-    let mut whole = Whole::new(room);
+    let whole = Mutex::new(Whole::new(room));
     source.scan(
         DataSet::Pages,
         &columns,
         "terms",
-        |batch| count_batch(source, batch, newest.rows(batch), &paths[batch.number], lengths),
-        |part| whole.add(&part),
+        |batch| {
+            let mut newest = newest.rows(batch);
+            for part in Parts::open(&paths[batch.number])? {
+                let counts = count_part(batch, &part?.open()?, &mut newest, lengths)?;
+                source.go_on()?;
+                whole.lock().unwrap_or_else(PoisonError::into_inner).add(&counts)?;
+            }
+            Ok(())
+        },
+        |()| Ok(()),
     )?;
-    whole.finish()
+    whole.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
 }
 
-/// What a term of a file of bags counts as.
+/// What a term of a part counts as.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
-    /// Number of the term, where it has one.
-    number: u32,
-    /// It has as many words as the terms that are wanted.
-    wanted: bool,
-    /// Numbers of its two words, when it is a pair.
-    pair: Option<(u32, u32)>,
+    /// Its place among the terms that are wanted, where it has as many words as those.
+    wanted: Option<u32>,
+    /// Its place among the pairs of words, where it is one.
+    pair: Option<u32>,
 }
 
-fn count_batch(source: &Source, batch: &Batch, newest: &[u32], path: &Path, lengths: Lengths) -> Result<Counts> {
-    let bags = Bags::open(path)?;
-    let mut counts = Counts::default();
-    // What a term of the file counts as: a term with its number, a pair of words, or both.
+/// Counts the documents of a part; `newest` are the rows from its first on that count once.
+fn count_part(batch: &Batch, bags: &Bags, newest: &mut &[u32], lengths: Lengths) -> Result<Counts> {
+    let mut counts = Counts::of_day(&batch.day.to_string());
     let mut kinds = Vec::with_capacity(bags.terms());
-    let mut pairs = Vec::new();
-    for (place, term) in (0u32..).zip(bags.dictionary()) {
+    for term in bags.dictionary() {
         let (term, _) = term?;
         let words = 1 + term.bytes().filter(|&b| b == b' ').count();
-        let wanted = (lengths.from..=lengths.to).contains(&words);
-        // Single words get a number in any case: pairs are made of them.
-        let number = if wanted || words == 1 { counts.terms.number(term) } else { 0 };
-        kinds.push(Kind { number, wanted, pair: None });
-        if let (2, Some(words)) = (words, term.split_once(' ')) {
-            pairs.push((place, words));
-        }
+        let wanted = (lengths.from..=lengths.to).contains(&words).then(|| counts.term(term));
+        let pair = term.split_once(' ').filter(|_| words == 2).map(|(first, second)| {
+            let (first, second) = (counts.words.number(first), counts.words.number(second));
+            counts.pairs.push((first, second, 0));
+            (counts.pairs.len() - 1) as u32
+        });
+        kinds.push(Kind { wanted, pair });
     }
-    for (place, (first, second)) in pairs {
-        kinds[place as usize].pair = Some((counts.terms.number(first), counts.terms.number(second)));
-    }
-    let day = batch.day.to_string();
     let hosts = batch.text("host")?;
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
-    let mut newest = newest.iter().peekable();
     let mut cells = Vec::new();
-    for (number, doc) in bags.docs.iter().enumerate() {
-        if number % 64 == 0 {
-            source.go_on()?;
-        }
+    for doc in &bags.docs {
         let row = doc.row as usize;
-        let counts_once = newest.next_if(|&&next| next == doc.row).is_some();
-        let language = language(detected.get(row), declared.get(row));
-        let (language, host) = (language.as_str(), hosts.get(row).unwrap_or(""));
+        let counts_once = newest.first() == Some(&doc.row);
+        if counts_once {
+            *newest = &newest[1..];
+        }
         cells.clear();
         bags.cells(doc, |term, count| {
             let kind = &kinds[term as usize];
-            if kind.wanted {
-                cells.push((kind.number, count));
-            }
+            cells.extend(kind.wanted.map(|term| (term, count)));
             if let (true, Some(pair)) = (counts_once, kind.pair) {
-                *counts.pairs.entry(pair).or_default() += u64::from(count);
+                counts.pairs[pair as usize].2 += u64::from(count);
             }
         })?;
-        let groups = [(Axis::Day, day.as_str()), (Axis::Language, language), (Axis::Host, host)];
-        counts.add_document(&cells, if counts_once { &groups[..] } else { &groups[..1] });
+        let language = language(detected.get(row), declared.get(row));
+        let place = (language.as_str(), hosts.get(row).unwrap_or(""));
+        counts.add_document(&cells, counts_once.then_some(place));
     }
+    counts.pairs.retain(|pair| pair.2 > 0);
     Ok(counts)
 }
 

@@ -1,10 +1,13 @@
 //! What the page and the summary of `mine terms` show.
 
-use super::collocations::Collocation;
-use super::tables::Total;
-use super::trends::Trends;
+use anyhow::Result;
+
+use super::collocations::{self, Collocation};
+use super::tables::Totals;
+use super::trends::{Trend, Trends};
 use super::whole::Summed;
 use crate::findings::{Bar, Body, Cell, Fact, Findings, LogLog, Section, Series, View};
+use crate::spill::List;
 
 /// Bars that the chart shows.
 const BARS: usize = 30;
@@ -13,30 +16,39 @@ const POINTS: usize = 400;
 /// Rows of the page's table.
 const ROWS: usize = 200;
 
+/// Terms that the page and a summary of so many rows show.
+pub fn shown(rows: usize) -> usize {
+    rows.max(ROWS)
+}
+
+/// Ranks of the plot, of so many terms.
+pub fn ranks(terms: usize) -> impl Iterator<Item = usize> {
+    spread(terms, POINTS)
+}
+
 /// Facts, sections and a summary of so many rows; no tables yet.
-pub fn describe(
-    counts: &Summed,
-    totals: &[Total<'_>],
-    pairs: &[Collocation<'_>],
-    trends: &Trends<'_>,
-    rows: usize,
-) -> Findings {
-    let mut sections = vec![top(totals), rank_frequency(totals), table(totals, counts.documents), collocations(pairs)];
-    sections.extend(changes(trends));
-    Findings {
+pub fn describe(counts: &Summed, totals: &Totals, pairs: &List<3>, trends: &Trends, rows: usize) -> Result<Findings> {
+    let pairs = collocations::first(counts, pairs, ROWS)?;
+    let mut sections = vec![top(totals), rank_frequency(totals), table(totals, counts.documents), together(&pairs)];
+    if let Some(split) = trends.split {
+        let [rising, falling] = trends.first(counts, ROWS / 2)?;
+        sections.push(changes("Rising terms", &rising, &split.to_string()));
+        sections.push(changes("Falling terms", &falling, &split.to_string()));
+    }
+    Ok(Findings {
         facts: vec![
             Fact::count("documents", counts.documents as usize),
-            Fact::count("distinct terms", totals.len()),
+            Fact::count("distinct terms", totals.count),
             Fact::count("occurrences", counts.occurrences as usize),
         ],
         sections,
         summary: view(totals, counts.documents, rows),
         ..Findings::default()
-    }
+    })
 }
 
-fn collocations(pairs: &[Collocation<'_>]) -> Section {
-    let rows = pairs.iter().take(ROWS).map(|pair| {
+fn together(pairs: &[Collocation<'_>]) -> Section {
+    let rows = pairs.iter().map(|pair| {
         vec![
             Cell::Text(format!("{} {}", pair.first, pair.second)),
             Cell::count(pair.count as usize),
@@ -52,45 +64,39 @@ fn collocations(pairs: &[Collocation<'_>]) -> Section {
     }
 }
 
-fn changes(trends: &Trends<'_>) -> Vec<Section> {
-    let Some(split) = trends.split else { return Vec::new() };
-    let section = |title: &str, rises: bool| {
-        let terms = trends.terms.iter().filter(|trend| (trend.llr > 0.0) == rises && trend.llr != 0.0);
-        let rows = terms.take(ROWS / 2).map(|trend| {
-            vec![
-                Cell::Text(trend.term.to_owned()),
-                Cell::count(trend.before as usize),
-                Cell::count(trend.after as usize),
-                Cell::Float(trend.llr),
-            ]
-        });
-        Section {
-            title: title.to_owned(),
-            note: format!(
-                "before: occurrences in the fetches before {split}; after: in those from that day on. LLR: log-likelihood \
-                 ratio of the change of the term's share."
-            ),
-            body: Body::Table(View { columns: vec!["term", "before", "after", "LLR"], rows: rows.collect() }),
-        }
-    };
-    vec![section("Rising terms", true), section("Falling terms", false)]
+fn changes(title: &str, terms: &[Trend<'_>], split: &str) -> Section {
+    let rows = terms.iter().map(|trend| {
+        vec![
+            Cell::Text(trend.term.clone().into_owned()),
+            Cell::count(trend.before as usize),
+            Cell::count(trend.after as usize),
+            Cell::Float(trend.llr),
+        ]
+    });
+    Section {
+        title: title.to_owned(),
+        note: format!(
+            "before: occurrences in the fetches before {split}; after: in those from that day on. LLR: log-likelihood \
+             ratio of the change of the term's share."
+        ),
+        body: Body::Table(View { columns: vec!["term", "before", "after", "LLR"], rows: rows.collect() }),
+    }
 }
 
-fn top(totals: &[Total<'_>]) -> Section {
-    let bars = totals.iter().take(BARS).map(|total| Bar {
-        label: Cell::Text(total.term.to_owned()),
+fn top(totals: &Totals) -> Section {
+    let bars = totals.first.iter().take(BARS).map(|total| Bar {
+        label: Cell::Text(total.term.clone()),
         value: total.tally.tf as f64,
         text: crate::report::grouped(total.tally.tf as i64),
     });
     Section {
-        title: format!("The {} most frequent terms", totals.len().min(BARS)),
+        title: format!("The {} most frequent terms", totals.count.min(BARS)),
         note: "Occurrences over all languages (tf).".to_owned(),
         body: Body::Bars(bars.collect()),
     }
 }
 
-fn rank_frequency(totals: &[Total<'_>]) -> Section {
-    let points = spread(totals.len(), POINTS).map(|i| ((i + 1) as f64, totals[i].tally.tf as f64)).collect();
+fn rank_frequency(totals: &Totals) -> Section {
     Section {
         title: "Rank and frequency".to_owned(),
         note: "Each point is a term: its rank by frequency and its occurrences, both axes logarithmic. In natural \
@@ -99,12 +105,12 @@ fn rank_frequency(totals: &[Total<'_>]) -> Section {
         body: Body::LogLog(LogLog {
             x: "rank".to_owned(),
             y: "occurrences".to_owned(),
-            series: vec![Series { name: "terms".to_owned(), points }],
+            series: vec![Series { name: "terms".to_owned(), points: totals.points.clone() }],
         }),
     }
 }
 
-fn table(totals: &[Total<'_>], documents: u64) -> Section {
+fn table(totals: &Totals, documents: u64) -> Section {
     Section {
         title: "Terms".to_owned(),
         note: "tf: occurrences; df: documents that hold the term, and df % of all documents. The Parquet file has all terms, by language."
@@ -113,12 +119,12 @@ fn table(totals: &[Total<'_>], documents: u64) -> Section {
     }
 }
 
-fn view(totals: &[Total<'_>], documents: u64, rows: usize) -> View {
-    let rows = totals.iter().take(rows).enumerate().map(|(i, total)| {
+fn view(totals: &Totals, documents: u64, rows: usize) -> View {
+    let rows = totals.first.iter().take(rows).enumerate().map(|(i, total)| {
         let share = 100.0 * total.tally.df as f64 / documents.max(1) as f64;
         vec![
             Cell::count(i + 1),
-            Cell::Text(total.term.to_owned()),
+            Cell::Text(total.term.clone()),
             Cell::Int(total.tally.tf as i64),
             Cell::Int(total.tally.df as i64),
             Cell::Float((share * 10.0).round() / 10.0),

@@ -90,6 +90,11 @@ impl Tokens {
         self.cut == Cut::Unicode && self.rules.ngram_to == 1
     }
 
+    /// Whether there are terms of several words.
+    pub fn of_runs(&self) -> bool {
+        self.rules.ngram_to > 1
+    }
+
     /// Calls `take` with each term of a text, in order.
     pub fn each(&self, text: &str, language: &str, take: &mut dyn FnMut(&str)) {
         match self.cut {

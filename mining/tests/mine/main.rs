@@ -11,6 +11,7 @@ mod duplicates;
 mod hosts;
 mod keywords;
 mod links;
+mod memory;
 mod mongo;
 mod partials;
 mod same;

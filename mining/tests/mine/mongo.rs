@@ -1,8 +1,12 @@
 //! A database as the source: what `etl upload` brought to FerretDB gives the same reports, byte by byte, as the archive that it
 //! came from.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mongodb::bson::{Document, doc};
 use xtask::services::ferretdb::{Ferret, Store, free_port, program};
@@ -175,4 +179,74 @@ fn a_database_without_pages_and_a_server_that_is_away_are_one_line() {
     let output = mine(&world.data(), &["links", "--source", &url]);
     assert!(!output.status.success() && stderr(&output).contains("--collections"), "{}", stderr(&output));
     assert!(mine(&world.data(), &["hosts", "--source", &url]).status.success());
+}
+
+/// Passes on what a client and a server say, until so many bytes came from the server: then all connections end, and new ones end
+/// at once, as those of a server that has died.
+struct Line {
+    port: u16,
+    passed: Arc<AtomicU64>,
+}
+
+impl Line {
+    fn to(server: u16, most: u64) -> Line {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, passed) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU64::new(0)));
+        let (count, open) = (Arc::clone(&passed), Arc::new(Mutex::new(Vec::<TcpStream>::new())));
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let mut streams = open.lock().unwrap();
+                if count.load(Ordering::Relaxed) > most {
+                    continue;
+                }
+                streams.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                let (mut asks, mut asked) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || drop(std::io::copy(&mut asks, &mut asked)));
+                let (count, open) = (Arc::clone(&count), Arc::clone(&open));
+                std::thread::spawn(move || answers(server, client, most, &count, &open));
+            }
+        });
+        Line { port, passed }
+    }
+}
+
+fn answers(mut server: TcpStream, mut client: TcpStream, most: u64, count: &AtomicU64, open: &Mutex<Vec<TcpStream>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(read @ 1..) = server.read(&mut buffer) {
+        if count.fetch_add(read as u64, Ordering::Relaxed) + read as u64 > most {
+            open.lock().unwrap().iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+            return;
+        }
+        if client.write_all(&buffer[..read]).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_server_that_dies_while_it_is_read_is_one_line_and_leaves_nothing() {
+    let Some(world) = world("a_server_that_dies_while_it_is_read_is_one_line_and_leaves_nothing") else { return };
+    let port: u16 = world.url.rsplit_once(':').unwrap().1.split('/').next().unwrap().parse().unwrap();
+    let run = |most: u64| {
+        let line = Line::to(port, most);
+        let url = format!("mongodb://127.0.0.1:{}/mine?serverSelectionTimeoutMS=1000", line.port);
+        let output = mine(&world.data(), &["links", "--source", &url]);
+        (output, line.passed.load(Ordering::Relaxed))
+    };
+    let reports = world.data().join("reports");
+    let (output, all) = run(u64::MAX);
+    assert!(output.status.success() && all > 50_000, "{all} bytes: {}", stderr(&output));
+    std::fs::remove_dir_all(&reports).unwrap();
+    for eighth in 1..8 {
+        let (output, _) = run(all * eighth / 8);
+        let said = stderr(&output);
+        let errors: Vec<&str> = said.lines().filter(|line| !line.contains("WARN")).collect();
+        assert_eq!((output.status.code(), errors.len()), (Some(1), 1), "{eighth} of 8: {said}");
+        assert!(errors[0].contains("127.0.0.1") && errors[0].contains("again"), "{said}");
+        assert!(output.stdout.is_empty() && !reports.exists(), "{eighth} of 8: a report is left");
+        assert_eq!(std::fs::read_dir(world.data().join("tmp")).unwrap().count(), 0, "what was fetched stays behind");
+    }
+    // The same server, alive again.
+    report(&world.data(), &["links", "--source", &world.url]);
 }

@@ -54,12 +54,32 @@ fn a_new_day_costs_that_day() {
 fn shares_joined_are_the_whole() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("data");
-    write(&root, &[pages("2026-11-20", 0), pages("2026-11-21", 30)].concat());
-    let tables: [(&[&str], &str); 4] = [
+    let mut fetches = [pages("2026-11-20", 0), pages("2026-11-21", 30)].concat();
+    for (number, fetch) in fetches.iter_mut().enumerate() {
+        let name = fetch.url.clone();
+        let site = format!("http://cdn{}.other.example/x.js", number % 3);
+        *fetch = fetch.clone().to(&format!("http://a.example/{}", number * 7 % 100)).link("script", &site, None);
+        *fetch = fetch.clone().to("http://a.example/gone").to(&format!("{name}?moved"));
+        if number % 2 == 0 {
+            *fetch = fetch.clone().lang(Some("de"), Some("en"));
+        }
+    }
+    fetches.push(Fetch::new("http://a.example/gone", 404).partition(1));
+    fetches.push(Fetch::failed("http://b.example/", "dns").partition(2));
+    for page in 30..60 {
+        fetches.push(Fetch::redirect(&format!("http://a.example/{page}?moved"), "http://a.example/1").partition(1));
+    }
+    write(&root, &fetches);
+    let tables: [(&[&str], &str); 9] = [
         (&["keywords"], "keywords"),
         (&["terms", "--ngrams", "2"], "terms"),
         (&["cluster", "--k", "3"], "assignments"),
         (&["duplicates"], "groups"),
+        (&["links", "--export", "edges"], "pages"),
+        (&["links"], "broken"),
+        (&["links"], "third_parties"),
+        (&["hosts"], "hosts"),
+        (&["languages"], "languages"),
     ];
     for (miner, table) in tables {
         let parts = dir.path().join(format!("parts-{table}"));
@@ -78,10 +98,10 @@ fn shares_joined_are_the_whole() {
         let merged = report(&root, &merge);
         let bytes = |run: &Path| std::fs::read(run.join(format!("{table}.parquet"))).unwrap();
         assert!(bytes(&whole) == bytes(&merged), "{miner:?}");
+        assert!(crate::support::table(&whole, table).len() > 1, "{miner:?}");
     }
-    let refused = mine(&root, &["links", "--shard", "1/2"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(stderr(&refused).contains("keywords"), "{}", stderr(&refused));
+    let refused = mine(&root, &["merge", "links", "--shard", "1/2"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
 }
 
 #[test]
@@ -89,14 +109,18 @@ fn a_damaged_partial_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("data");
     write(&root, &pages("2026-11-20", 0));
-    for miner in ["keywords", "duplicates"] {
-        report(&root, &[miner]);
+    for (miner, merge) in [
+        (&["keywords"][..], &["keywords"][..]),
+        (&["duplicates"], &["duplicates"]),
+        (&["hosts", "--shard", "1/1"], &["merge", "hosts"]),
+    ] {
+        assert!(mine(&root, miner).status.success());
         let (path, _) = files(&root.join("partials")).into_iter().next_back().unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        let output = mine(&root, &[miner]);
+        let output = mine(&root, merge);
         assert_eq!(output.status.code(), Some(1));
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         assert!(stderr(&output).contains(&name) && stderr(&output).contains("remove it"), "{}", stderr(&output));

@@ -113,8 +113,14 @@ fn maybe(value: Option<&str>) -> AnyValue<'static> {
     value.map_or(AnyValue::Null, text)
 }
 
-/// Writes an archive, one segment a day and partition; ids follow from what was fetched when, not from the order.
+/// Writes an archive, one segment a day and partition; ids follow from what was fetched when, not from the order. Row groups are
+/// small, so that each segment has several.
 pub fn write(root: &Path, fetches: &[Fetch]) {
+    write_groups(root, fetches, 7);
+}
+
+/// The same with so many rows a row group.
+pub fn write_groups(root: &Path, fetches: &[Fetch], group: usize) {
     let mut segments: BTreeMap<(Day, u32), Vec<&Fetch>> = BTreeMap::new();
     for fetch in fetches {
         segments.entry((fetch.day, fetch.partition)).or_default().push(fetch);
@@ -136,9 +142,8 @@ pub fn write(root: &Path, fetches: &[Fetch]) {
             let path = DataDir::new(root).segment(day, &name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let mut frame = frame(set, &rows);
-            // Small row groups, so that each segment has several.
             ParquetWriter::new(std::fs::File::create(path).unwrap())
-                .with_row_group_size(Some(7))
+                .with_row_group_size(Some(group))
                 .finish(&mut frame)
                 .unwrap();
         }

@@ -79,6 +79,7 @@ fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec
         part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree, built))?;
     }
     part("miners agree with reference tools", &|| truth::check(workspace, built))?;
+    part("miners keep their limit of memory", &|| truth::memory(workspace, built))?;
     part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
     part("a night over a real crawl", &|| night::check(workspace, built))?;
     for bench in ["bus", "line", "stage", "extract", "mine", "upload"] {

@@ -1,4 +1,5 @@
-//! The miners over whole documentation trees against other people's tools (mining/tests/truth.py).
+//! The miners over whole documentation trees: against other people's tools (mining/tests/truth.py), and within their limit of
+//! memory (mining/tests/memory.py).
 
 use std::path::Path;
 
@@ -20,8 +21,22 @@ const CORPUS: [(&str, &str, &str); 7] = [
     ("linux-doc-6.1", "/usr/share/doc/linux-doc-6.1/html", "https://kernel.example/"),
 ];
 
-/// Imports what is installed of the corpus, and compares.
+/// Compares with other people's tools.
 pub(crate) fn check(workspace: &Workspace, built: bool) -> anyhow::Result<Done> {
+    over_corpus(workspace, built, "truth.py", &[])
+}
+
+/// Measures the miners over an archive of ten times their limit of memory.
+pub(crate) fn memory(workspace: &Workspace, built: bool) -> anyhow::Result<Done> {
+    let copies = workspace.target.join("truth-copies");
+    let _ = std::fs::remove_dir_all(&copies);
+    let done = over_corpus(workspace, built, "memory.py", &[&copies]);
+    let _ = std::fs::remove_dir_all(&copies);
+    done
+}
+
+/// Imports what is installed of the corpus, and runs a script of mining/tests over it.
+fn over_corpus(workspace: &Workspace, built: bool, script: &str, more: &[&Path]) -> anyhow::Result<Done> {
     let not_run = |why: String| Ok((String::new(), Outcome::NotRun(why), String::new()));
     let (there, missing): (Vec<_>, Vec<_>) = CORPUS.iter().partition(|(_, folder, _)| Path::new(folder).is_dir());
     if there.is_empty() {
@@ -46,8 +61,8 @@ pub(crate) fn check(workspace: &Workspace, built: bool) -> anyhow::Result<Done> 
         line.print();
         process::capture_well(line)?;
     }
-    let script = workspace.root.join("mining/tests/truth.py");
-    let compare = Line::new(python).arg(script).arg(&executables["mine"]).arg(&data);
+    let script = workspace.root.join("mining/tests").join(script);
+    let compare = Line::new(python).arg(script).arg(&executables["mine"]).arg(&data).args(more);
     compare.print();
     let (status, mut text) = process::capture(&compare)?;
     for (package, ..) in missing {

@@ -75,7 +75,7 @@ impl Reader<'_> {
                 let rows = wanted.sets.contains(&set);
                 self.day(set, day, number, (rows, wanted.bodies), into, &progress)
                     .await
-                    .with_context(|| format!("cannot read {set} of {day} from {}", self.server.shown()))?;
+                    .with_context(|| format!("cannot read {set} of {day}"))?;
             }
         }
         progress.finish();
@@ -185,7 +185,7 @@ impl Reader<'_> {
         match tokio::time::timeout(PATIENCE, attempt).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(told(self.server, &error)),
-            Err(_) => bail!("{} does not answer", self.server.shown()),
+            Err(_) => bail!("{} does not answer; nothing was written: run it again", self.server.shown()),
         }
     }
 }
@@ -199,7 +199,16 @@ fn start(day: Day) -> DateTime {
 
 /// An error of the driver in one line, without secrets.
 fn told(server: &Server, error: &mongodb::error::Error) -> anyhow::Error {
+    use mongodb::error::ErrorKind;
     let text = program::redact(&error.kind.to_string()).replace('\n', " ");
     let short: String = text.chars().take(300).collect();
-    anyhow!("{}: {}", server.shown(), program::human::clean(&short))
+    let (shown, short) = (server.shown(), program::human::clean(&short));
+    match &*error.kind {
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::ServerSelection { .. } => {
+            anyhow!(
+                "{shown} cannot be reached ({short}); nothing was written: see that the server runs, and run it again"
+            )
+        }
+        _ => anyhow!("{shown}: {short}"),
+    }
 }
