@@ -1,14 +1,15 @@
 //! Damaged segments that were set aside: the file goes to `quarantine/`, a record of it stays in the ledger.
 //!
 //! The record is written first and the file moved after it. So wherever the power fails, either the segment is still in its
-//! place and will be found damaged again, or the record says where it went and which offsets have to come back.
+//! place and will be found damaged again, or the record says where it went and which offsets have to come back. A segment
+//! whose file is gone has a record only.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::listing::{self, read_json};
-use crate::{DataDir, DataSet, Day, Error, Result, Segment, Source, durable, time};
+use crate::{DataDir, DataSet, Day, Error, Result, Segment, SegmentName, Source, durable, time};
 
 /// One segment that was set aside: `ledger/quarantine/<segment>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,20 +37,7 @@ impl Quarantined {
     ///
     /// [`Error::Io`].
     pub fn set_aside(data: &DataDir, segment: &Segment, reason: &str) -> Result<PathBuf> {
-        let record = Quarantined {
-            segment: segment.name.to_string(),
-            day: segment.day,
-            source: segment.name.source.clone(),
-            from: segment.name.from,
-            next: segment.name.next,
-            reason: reason.to_owned(),
-            at: time::now(),
-        };
-        let ledger = folder(data);
-        durable::create_dir(&ledger)?;
-        let path = ledger.join(format!("{}.json", segment.name));
-        let json = serde_json::to_vec_pretty(&record).map_err(|error| Error::invalid(&path, error.to_string()))?;
-        durable::write_replace(&path, &json)?;
+        Quarantined::record(data, segment.day, &segment.name, reason)?;
         let aside = data.root().join("quarantine").join(format!("day={}", segment.day));
         durable::create_dir(&aside)?;
         let mut number = 1;
@@ -68,6 +56,28 @@ impl Quarantined {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Records a segment whose offsets have to come back, durably, and touches no file: one that is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn record(data: &DataDir, day: Day, name: &SegmentName, reason: &str) -> Result<()> {
+        let record = Quarantined {
+            segment: name.to_string(),
+            day,
+            source: name.source.clone(),
+            from: name.from,
+            next: name.next,
+            reason: reason.to_owned(),
+            at: time::now(),
+        };
+        let ledger = folder(data);
+        durable::create_dir(&ledger)?;
+        let path = ledger.join(format!("{name}.json"));
+        let json = serde_json::to_vec_pretty(&record).map_err(|error| Error::invalid(&path, error.to_string()))?;
+        durable::write_replace(&path, &json)
     }
 
     /// All that were set aside, by name.

@@ -1,12 +1,16 @@
 """What such pipelines do today: pyarrow reads a segment, zstd compresses the bodies, pymongo inserts unordered.
 
-Usage: upload.py URL DAY SEGMENT…; prints documents, CPU seconds and peak memory as JSON. Needs pyarrow, zstandard, pymongo.
+Usage: upload.py [--rev] URL DAY SEGMENT…; prints documents, CPU seconds and peak memory as JSON. Needs pyarrow, zstandard,
+pymongo. With --rev the documents are those of `etl upload`, field by field: each has the hash of its row, by which a later
+run recognises what is there.
 """
 
 import datetime
+import hashlib
 import json
 import os
 import resource
+import struct
 import sys
 
 import pyarrow.parquet
@@ -15,6 +19,9 @@ import zstandard
 from bson.binary import Binary
 
 BATCH = 1000
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+MICROSECOND = datetime.timedelta(microseconds=1)
+integer = struct.Struct("<q").pack
 
 
 def insert(collection, documents):
@@ -23,8 +30,38 @@ def insert(collection, documents):
     return len(documents)
 
 
+def row_hash(row):
+    """The hash of a row; its definition stands at the top of etl/src/row_hash.rs."""
+    parts = []
+    for name, value in row.items():
+        if value is None:
+            parts.append(b"\0")
+            continue
+        if name == "body" and isinstance(value, bytes):
+            value = bytes.fromhex(row["body_sha256"])
+        elif isinstance(value, str):
+            value = value.encode()
+        elif isinstance(value, bool):
+            value = b"\1" if value else b"\0"
+        elif isinstance(value, int):
+            value = integer(value)
+        elif isinstance(value, datetime.datetime):
+            value = integer((value - EPOCH) // MICROSECOND)
+        else:
+            texts = [text.encode() for pair in value for text in (pair["name"], pair["value"])]
+            value = b"".join(integer(len(text)) + text for text in texts)
+        parts += (b"\1", integer(len(value)), value)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
+
+
+def body_hash(sha256, size):
+    return hashlib.sha256(bytes.fromhex(sha256) + integer(size)).hexdigest()[:32]
+
+
 def main():
-    url, day, *segments = sys.argv[1:]
+    arguments = sys.argv[1:]
+    rev = arguments[0] == "--rev"
+    url, day, *segments = arguments[rev:]
     day = datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.timezone.utc)
     database = pymongo.MongoClient(url).get_default_database()
     compressor = zstandard.ZstdCompressor(level=3)
@@ -32,9 +69,12 @@ def main():
     for path in segments:
         name = os.path.basename(path)
         kind = name.split("-")[0]
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=BATCH):
+        file = pyarrow.parquet.ParquetFile(path)
+        extractor = (file.schema_arrow.metadata or {}).get(b"kafkaspider.extractor", b"").decode()
+        for batch in file.iter_batches(batch_size=BATCH):
             documents, bodies = [], []
             for row in batch.to_pylist():
+                extra = {"rev": row_hash(row)} if rev else {}
                 row["_id"] = f"{row['id']}/{row['ordinal']}" if kind == "links" else row.pop("id")
                 row["day"], row["segment"] = day, name
                 if kind == "artefacts":
@@ -42,7 +82,13 @@ def main():
                     if sha256 not in seen:
                         seen.add(sha256)
                         compressed = Binary(compressor.compress(body))
-                        bodies.append({"_id": sha256, "bytes": len(body), "encoding": "zstd", "body": compressed})
+                        of_body = {"_id": sha256, "bytes": len(body), "encoding": "zstd", "body": compressed}
+                        if rev:
+                            of_body["rev"] = body_hash(sha256, len(body))
+                        bodies.append(of_body)
+                if rev and kind == "links":
+                    extra["extractor"] = extractor
+                row.update(extra)
                 documents.append(row)
             count += insert(database["bodies"], bodies) + insert(database[kind], documents)
     usage = resource.getrusage(resource.RUSAGE_SELF)

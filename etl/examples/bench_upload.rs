@@ -3,7 +3,8 @@
 //! The documents of one day (HTML files below `--site`, staged and extracted) are uploaded
 //!
 //! * to a stub server that only acknowledges, by `etl upload --no-verify` and by bench/peer-upload/upload.py (pyarrow,
-//!   zstandard, pymongo): documents per CPU-second of the client;
+//!   zstandard, pymongo): documents per CPU-second of the client. The script runs in two ways: making the same documents, which
+//!   is checked field by field, and making documents without `rev`, as scripts do that never compare what is there;
 //! * to FerretDB on PostgreSQL (a cluster of its own, unless `--postgresql` names one; on SQLite where PostgreSQL is not
 //!   installed), by `etl upload --no-verify` and by a bare loop of the same
 //!   driver over the same documents, which are in memory before the clock starts: documents per second.
@@ -18,12 +19,14 @@
 #[path = "upload/stub.rs"]
 mod stub;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use bus::payload::{Artefact, HttpHeaders};
 use bus::{Bus, Options, Output, topic};
+use mongodb::bson::Bson;
 use mongodb::bson::raw::RawDocumentBuf;
 use sha2::{Digest, Sha256};
 use xtask::services::ferretdb::{Ferret, Store, free_port, program};
@@ -32,6 +35,19 @@ use xtask::services::postgresql::Cluster;
 /// What is uploaded to the stub: what `etl upload` sends unless told otherwise, and all that it can send.
 const JOBS: [(&str, &str); 2] =
     [("without links", "artefacts,pages,bodies"), ("with links", "artefacts,pages,bodies,links")];
+
+/// How the script is run.
+struct Way {
+    name: &'static str,
+    flags: &'static [&'static str],
+    /// It makes the same documents.
+    same: bool,
+}
+
+const WAYS: [Way; 2] = [
+    Way { name: "Python peer, the same documents", flags: &["--rev"], same: true },
+    Way { name: "Python peer, documents without rev", flags: &[], same: false },
+];
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -55,31 +71,45 @@ fn main() {
     // documents per CPU-second against the stub
     let mut documents = Vec::new();
     for (job, collections) in JOBS {
-        let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
-        for _ in 0..rounds {
+        let (mut ours, mut theirs, mut peak) = (Vec::new(), [Vec::new(), Vec::new()], 0.0_f64);
+        for round in 0..rounds {
             let server = stub::start();
             let url = format!("mongodb://127.0.0.1:{}/bench", server.port);
             let report = upload(dir.path(), &etl, &url, collections);
             ours.push(report["sent"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
             peak = peak.max(report["peak_memory"].as_f64().unwrap());
-            if job == JOBS[0].0 {
-                documents = server.documents();
-            }
-            let server = stub::start();
-            if let Some(report) = peer(dir.path(), &python, server.port, collections) {
+            let sent = server.documents();
+            for (way, theirs) in WAYS.iter().zip(&mut theirs) {
+                let server = stub::start();
+                let Some(report) = peer(dir.path(), &python, server.port, collections, way.flags) else { continue };
                 theirs.push(report["documents"].as_f64().unwrap() / report["cpu_seconds"].as_f64().unwrap());
+                if round == 0 && way.same {
+                    assert_same(&sent, &server.documents());
+                }
+            }
+            if job == JOBS[0].0 {
+                documents = sent;
             }
         }
         let ours = median(&mut ours);
-        println!("stub, {job}: etl upload  {ours:>9.0} documents per CPU-second, peak memory {:.0} MB", peak / 1e6);
-        match theirs.is_empty() {
-            true => println!(
+        println!(
+            "stub, {job}: {:<34} {ours:>9.0} documents per CPU-second, peak memory {:.0} MB",
+            "etl upload",
+            peak / 1e6
+        );
+        if theirs[0].is_empty() {
+            println!(
                 "not run: the peer: {python} lacks pyarrow, zstandard or pymongo (--python names one that has them)"
-            ),
-            false => {
-                let theirs = median(&mut theirs);
-                println!("stub, {job}: Python peer {theirs:>9.0} documents per CPU-second; ratio {:.2}", ours / theirs);
-            }
+            );
+            continue;
+        }
+        for (way, theirs) in WAYS.iter().zip(&mut theirs) {
+            let theirs = median(theirs);
+            println!(
+                "stub, {job}: {:<34} {theirs:>9.0} documents per CPU-second; ratio {:.2}",
+                way.name,
+                ours / theirs
+            );
         }
     }
 
@@ -214,7 +244,32 @@ fn upload(data: &Path, etl: &Path, url: &str, collections: &str) -> serde_json::
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn peer(data: &Path, python: &str, port: u16, collections: &str) -> Option<serde_json::Value> {
+/// Both sent the same documents, field by field, in whatever order; but for compressed bytes, which versions of zstd make
+/// otherwise.
+fn assert_same(ours: &[(String, RawDocumentBuf)], theirs: &[(String, RawDocumentBuf)]) {
+    let sorted = |documents: &[(String, RawDocumentBuf)]| {
+        let fields = |document: &RawDocumentBuf| {
+            let mut document = mongodb::bson::Document::try_from(document.clone()).unwrap();
+            document.remove("body");
+            // Python's driver writes a small number as one of 32 bits
+            let wide = |value| match value {
+                Bson::Int32(n) => Bson::Int64(n.into()),
+                other => other,
+            };
+            document.into_iter().map(|(name, value)| (name, wide(value))).collect::<BTreeMap<_, _>>()
+        };
+        let key = |document: &RawDocumentBuf| document.get_str("_id").unwrap().to_owned();
+        let all = documents.iter().map(|(collection, d)| ((collection.clone(), key(d)), fields(d)));
+        all.collect::<BTreeMap<_, _>>()
+    };
+    let (a, b) = (sorted(ours), sorted(theirs));
+    assert_eq!((a.len(), ours.len()), (b.len(), theirs.len()), "the peer sent other documents");
+    for ((id, ours), theirs) in a.iter().zip(b.values()) {
+        assert_eq!(ours, theirs, "{id:?} of the peer is another document");
+    }
+}
+
+fn peer(data: &Path, python: &str, port: u16, collections: &str, flags: &[&str]) -> Option<serde_json::Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/peer-upload/upload.py");
     let day = day(data);
     let mut segments = Vec::new();
@@ -225,6 +280,7 @@ fn peer(data: &Path, python: &str, port: u16, collections: &str) -> Option<serde
     }
     let output = Command::new(python)
         .arg(script)
+        .args(flags)
         .args([&format!("mongodb://127.0.0.1:{port}/bench"), &day])
         .args(segments)
         .output()
@@ -259,8 +315,7 @@ fn raw_loop(url: &str, documents: &[(String, RawDocumentBuf)]) -> f64 {
                 ("host_fetched_at", &["host", "fetched_at"]),
                 ("body", &["body_sha256"]),
             ] {
-                let key: mongodb::bson::Document =
-                    keys.iter().map(|key| ((*key).to_owned(), mongodb::bson::Bson::Int32(1))).collect();
+                let key: mongodb::bson::Document = keys.iter().map(|key| ((*key).to_owned(), Bson::Int32(1))).collect();
                 let index = mongodb::bson::doc! { "key": key, "name": name };
                 db.run_command(mongodb::bson::doc! { "createIndexes": collection, "indexes": [index] }).await.unwrap();
             }

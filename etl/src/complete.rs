@@ -1,7 +1,10 @@
-//! Whether a day is whole: staged to its end, nothing set aside and not yet back, everything extracted.
+//! Whether a day is whole: staged to its end, nothing set aside and not yet back, nothing gone, everything extracted.
 
-use anyhow::Result;
-use archive::{Catalogue, DataDir, DataSet, Day, Loss, Mark, Quarantined, Source};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use archive::{Catalogue, DataDir, DataSet, Day, Loss, Mark, Quarantined, SegmentName, Source, Upload};
 use bus::topic::{ARTEFACTS, PARTITIONS};
 
 use crate::extract;
@@ -37,7 +40,87 @@ pub fn set_aside(data: &DataDir, catalogue: &Catalogue) -> Result<Vec<Hole>> {
     Ok(open)
 }
 
-/// Offsets that were in a segment that was set aside.
+/// Segments of artefacts that were there, as what was extracted from them or the ledger of uploads tells, and are gone: neither
+/// held, nor set aside, nor recorded as lost. Of these days (both included; none is open).
+///
+/// A gap between two segments tells of itself; this finds also the last segment of a partition, and the first, with no bus.
+pub fn vanished(data: &DataDir, catalogue: &Catalogue, from: Option<Day>, to: Option<Day>) -> Result<Vec<Hole>> {
+    let mut named: BTreeMap<(Source, i64, i64), Day> = BTreeMap::new();
+    for set in [DataSet::Pages, DataSet::Links, DataSet::Scripts] {
+        for segment in catalogue.segments(set, from, to) {
+            let name = &segment.name;
+            named.insert((name.source.clone(), name.from, name.next), segment.day);
+        }
+    }
+    for day in days_in(&data.ledger().join("uploads"))? {
+        if from.is_some_and(|from| day < from) || to.is_some_and(|to| to < day) {
+            continue;
+        }
+        for upload in Upload::of_day(data, day)? {
+            let names = upload.segments.iter().filter_map(|one| one.segment.parse::<SegmentName>().ok());
+            named.extend(names.map(|name| ((name.source, name.from, name.next), day)));
+        }
+    }
+    let known = Known::read(data, catalogue)?;
+    let mut gone = Vec::new();
+    for ((source, from, next), day) in named {
+        let segment = SegmentName::new(DataSet::Artefacts, source.clone(), from, next)?;
+        for (from, next) in known.holes(&source, from, next) {
+            // one that has come since the catalogue was read is there
+            if !data.segment(day, &segment).exists() {
+                gone.push(Hole { day, source: source.clone(), from, next, segment: segment.to_string() });
+            }
+        }
+    }
+    Ok(gone)
+}
+
+/// Offsets of artefacts of which it is known where they are: in a segment, set aside, or lost.
+pub struct Known(BTreeMap<Source, Vec<(i64, i64)>>);
+
+impl Known {
+    /// Those of an archive.
+    pub fn read(data: &DataDir, catalogue: &Catalogue) -> Result<Known> {
+        let mut known = Known(BTreeMap::new());
+        for segment in catalogue.segments(DataSet::Artefacts, None, None) {
+            known.put(&segment.name.source, segment.name.from, segment.name.next);
+        }
+        for one in Quarantined::list(data)?.iter().filter(|one| one.is_of_artefacts()) {
+            known.put(&one.source, one.from, one.next);
+        }
+        for loss in Loss::list(data)? {
+            known.put(&loss.source, loss.from, loss.next);
+        }
+        Ok(known)
+    }
+
+    /// Puts in an interval.
+    pub fn put(&mut self, source: &Source, from: i64, next: i64) {
+        self.0.entry(source.clone()).or_default().push((from, next));
+    }
+
+    /// What of an interval is not known.
+    pub fn holes(&self, source: &Source, from: i64, next: i64) -> Vec<(i64, i64)> {
+        let all = self.0.get(source).map(Vec::as_slice).unwrap_or_default();
+        holes(all.iter().copied().filter(|(start, end)| *start < next && from < *end).collect(), from, next)
+    }
+}
+
+/// Days of which a folder has a folder, `day=2026-11-21`; none when it is not there.
+pub fn days_in(folder: &Path) -> Result<BTreeSet<Day>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.with_context(|| format!("cannot read {}", folder.display()))?,
+    };
+    let mut days = BTreeSet::new();
+    for entry in entries {
+        let name = entry.with_context(|| format!("cannot read {}", folder.display()))?.file_name();
+        days.extend(name.to_str().and_then(|name| name.strip_prefix("day=")).and_then(|day| day.parse::<Day>().ok()));
+    }
+    Ok(days)
+}
+
+/// Offsets that were in a segment that was set aside, or that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hole {
     /// Day of the segment.
@@ -81,6 +164,12 @@ pub fn why_not(data: &DataDir, day: Day, extracted: bool) -> Result<Option<Strin
             "{day} is not complete: {} was set aside as damaged, and its offsets {} to {} are not staged again; run `etl verify \
              --archive`",
             hole.segment, hole.from, hole.next
+        )));
+    }
+    if let Some(hole) = vanished(data, &catalogue, Some(day), Some(day))?.first() {
+        return Ok(Some(format!(
+            "{day} is not complete: {} was there and is gone; run `etl verify --archive`, which stages it again",
+            hole.segment
         )));
     }
     match unextracted(&catalogue, day)? {

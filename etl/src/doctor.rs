@@ -165,15 +165,18 @@ fn bus(common: &Common) -> Vec<Check> {
 
 fn archive(data: &DataDir) -> Check {
     let looked = Catalogue::read(data).map_err(anyhow::Error::from).and_then(|catalogue| {
-        let waiting = complete::set_aside(data, &catalogue)?;
+        let mut waiting = complete::set_aside(data, &catalogue)?;
+        waiting.extend(complete::vanished(data, &catalogue, None, None)?);
         let overlaps: usize = DataSet::ALL.into_iter().map(|set| catalogue.overlaps(set).len()).sum();
         Ok((catalogue.days.len(), waiting.len(), overlaps))
     });
     match looked {
-        Ok((days, 0, 0)) => good("archive", format!("{days} days, no overlaps, nothing set aside")),
-        Ok((_, waiting, 0)) => {
-            bad("archive", format!("{waiting} intervals were set aside as damaged"), "run `etl verify --archive`")
-        }
+        Ok((days, 0, 0)) => good("archive", format!("{days} days, no overlaps, nothing set aside, nothing gone")),
+        Ok((_, waiting, 0)) => bad(
+            "archive",
+            format!("{waiting} segments were set aside as damaged, or are gone"),
+            "run `etl verify --archive`",
+        ),
         Ok((.., overlaps)) => {
             bad("archive", format!("{overlaps} overlaps"), "`etl ls` names them; one of each two must go")
         }

@@ -8,7 +8,7 @@ mod from_start;
 mod marks;
 mod once;
 mod open;
-mod recover;
+pub(crate) mod recover;
 pub(crate) mod rows;
 mod seal;
 mod stager;

@@ -35,6 +35,8 @@ struct Standing {
     bytes: u64,
     /// `open` (not over), `no`, `staged`.
     staged: &'static str,
+    /// Staged to its end, nothing set aside or gone: it may be uploaded once it is extracted.
+    complete: bool,
     extracted: String,
     /// State on each server.
     uploads: BTreeMap<String, String>,
@@ -93,16 +95,7 @@ pub fn run(args: &Args, common: &Common) -> Result<Exit> {
 fn known_days(data: &DataDir, catalogue: &Catalogue) -> Result<BTreeSet<Day>> {
     let mut days: BTreeSet<Day> = catalogue.days.keys().copied().collect();
     for folder in [data.marks(), data.ledger().join("uploads")] {
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            entries => entries?,
-        };
-        for entry in entries {
-            let name = entry?.file_name();
-            days.extend(
-                name.to_str().and_then(|name| name.strip_prefix("day=")).and_then(|day| day.parse::<Day>().ok()),
-            );
-        }
+        days.extend(complete::days_in(&folder)?);
     }
     Ok(days)
 }
@@ -155,7 +148,8 @@ impl Context<'_> {
             }
         }
         let staged = complete::is_staged(self.data, day)?;
-        let waiting = complete::set_aside(self.data, self.catalogue)?.iter().any(|hole| hole.day == day);
+        let waiting = complete::set_aside(self.data, self.catalogue)?.iter().any(|hole| hole.day == day)
+            || !complete::vanished(self.data, self.catalogue, Some(day), Some(day))?.is_empty();
         let unextracted = complete::unextracted(self.catalogue, day)?;
         let uploads = Upload::of_day(self.data, day)?;
         let states: BTreeMap<String, String> =
@@ -194,6 +188,7 @@ impl Context<'_> {
             } else {
                 "no"
             },
+            complete: staged && !waiting && !damaged,
             extracted: match total {
                 0 => "-".to_owned(),
                 _ if unextracted == 0 => "all".to_owned(),

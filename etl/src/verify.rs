@@ -3,6 +3,7 @@
 pub mod agree;
 pub mod bodies;
 mod deep;
+mod missing;
 mod name;
 mod repair;
 mod whole;
@@ -26,8 +27,8 @@ use agree::{Bucket, Expected, NAMED};
 /// is set aside and staged again from the bus, or recorded as lost. Exit code 3 when something differs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// This day on the server, UTC [default: yesterday]
-    #[arg(long, value_name = "DAY", conflicts_with = "archive")]
+    /// This day on the server, UTC, or `yesterday` [default: yesterday]
+    #[arg(long, value_name = "DAY", value_parser = upload::day, conflicts_with = "archive")]
     day: Option<Day>,
     /// Check the archive itself
     #[arg(long)]

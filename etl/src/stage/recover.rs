@@ -81,7 +81,8 @@ fn finish_rename(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
     }
     bail!(
         "partition {} was sealed as {file}, but neither that file nor its unfinished one ({}) is in {}: bring it back, or run \
-         `etl stage --accept-loss`, which records offsets {} to {} as lost",
+         `etl verify --archive`, which stages it again while the bus has its records, or `etl stage --accept-loss`, which records \
+         offsets {} to {} as lost",
         key.partition,
         seal.tmp.as_deref().unwrap_or("none"),
         data.root().display(),

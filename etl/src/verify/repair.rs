@@ -1,19 +1,18 @@
 //! `etl verify --archive`: checks every segment; what is damaged is set aside, and comes back or is recorded as lost.
 //!
-//! Artefacts are staged again from the bus, as far as it has them; the rest of the interval becomes a recorded loss. Pages,
-//! links and scripts are extracted again. Where it stops, the next run goes on: what was set aside stands in the ledger until
-//! its offsets are staged or recorded as lost.
+//! Artefacts are staged again from the bus, as far as it has them; the rest of the interval becomes a recorded loss. So are
+//! those of segments that are gone. Pages, links and scripts are extracted again. Where it stops, the next run goes on: what
+//! was set aside or is gone stands in the ledger until its offsets are staged or recorded as lost.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::Result;
-use archive::{Catalogue, DataDir, DataSet, Day, Loss, Quarantined, Segment, Source};
-use bus::Bus;
-use bus::payload::Artefact;
+use archive::{Catalogue, DataDir, DataSet, Day, Loss, Quarantined, Segment, SegmentName, Source};
 use bus::topic::ARTEFACTS;
 use program::{Common, Exit, Progress, Shutdown, human};
 
+use super::missing::{self, Missing};
 use super::whole;
 use crate::{complete, extract, stage, world};
 
@@ -25,13 +24,15 @@ struct Report {
     bytes: u64,
     damaged: Vec<String>,
     overlaps: Vec<String>,
-    /// Offsets that no segment holds, though the bus has records there.
+    /// Segments that are gone, and offsets that no segment holds though the bus has records there.
     missing: Vec<String>,
     /// Offsets that no segment holds, and of which nobody knows more.
     gaps: Vec<String>,
     staged_again: u64,
     lost: u64,
     waiting: Vec<String>,
+    /// Why the bus was not asked.
+    unasked: Option<String>,
 }
 
 /// Runs the command.
@@ -71,12 +72,11 @@ pub fn run(from: Option<Day>, to: Option<Day>, dry_run: bool, common: &Common, s
         }
     }
     progress.finish();
-    let missing = look_at_gaps(&data, &catalogue, &mut report, common)?;
+    let missing = missing::find(&data, from, to, common)?;
+    report.tell(&missing);
     if !dry_run {
-        mend(&data, &damaged, !missing.is_empty(), &mut report, common, shutdown)?;
-        let mut again = Report::default();
-        look_at_gaps(&data, &Catalogue::read(&data)?, &mut again, common)?;
-        report.waiting.extend(again.missing);
+        mend(&data, &damaged, &missing, &mut report, common, shutdown)?;
+        report.waiting.extend(named(&missing::find(&data, from, to, common)?));
     }
     let waiting = complete::set_aside(&data, &Catalogue::read(&data)?)?;
     report
@@ -98,59 +98,32 @@ fn is_of_the_system(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| kinds.contains(&e.kind())))
 }
 
-/// Gaps between segments that no loss and nothing set aside explains. Where the bus has records, a segment is missing; where
-/// it has none, there were transaction markers; what it has no more, nobody knows.
-fn look_at_gaps(data: &DataDir, catalogue: &Catalogue, report: &mut Report, common: &Common) -> Result<Vec<u32>> {
-    let losses = Loss::list(data)?;
-    let aside = Quarantined::list(data)?;
-    let known = losses.iter().map(|l| (&l.source, l.from, l.next));
-    let known: Vec<_> = known.chain(aside.iter().map(|q| (&q.source, q.from, q.next))).collect();
-    let mut unexplained = Vec::new();
-    for gap in catalogue.gaps(DataSet::Artefacts) {
-        let held = known.iter().filter(|(source, ..)| **source == gap.source).map(|(_, from, next)| (*from, *next));
-        for (from, next) in complete::holes(held.collect(), gap.from, gap.next) {
-            unexplained.push((gap.source.clone(), from, next));
-        }
+impl Report {
+    /// Takes what is missing.
+    fn tell(&mut self, missing: &Missing) {
+        self.missing = named(missing);
+        let gap = |(source, from, next): &(Source, i64, i64)| format!("{source} lacks offsets {from} to {next}");
+        self.gaps = missing.unknown.iter().map(gap).collect();
+        self.unasked.clone_from(&missing.unasked);
     }
-    let mut partitions = BTreeSet::new();
-    // an archive without gaps needs no bus to be checked
-    let bus = if unexplained.is_empty() { None } else { world::look_at_bus(common)? };
-    for (source, from, next) in unexplained {
-        let (Some(bus), Source::Partition(p)) = (&bus, &source) else {
-            report.gaps.push(format!("{source} lacks offsets {from} to {next}"));
-            continue;
-        };
-        let start = bus.offsets(ARTEFACTS, *p)?.start;
-        if start > from {
-            report.gaps.push(format!("{source} lacks offsets {from} to {}", start.min(next)));
-        }
-        if start < next && has_artefact(bus, *p, from.max(start), next)? {
-            report.missing.push(format!("{source} lacks offsets {} to {next}", from.max(start)));
-            partitions.insert(*p);
-        }
-    }
-    Ok(partitions.into_iter().collect())
 }
 
-/// True when the bus has an artefact in an interval; other records are dead letters, and in no segment.
-fn has_artefact(bus: &Bus, partition: u32, from: i64, next: i64) -> Result<bool> {
-    let mut scan = bus.scan(ARTEFACTS, partition, from)?;
-    loop {
-        let batch = scan.next_batch()?;
-        let ours = batch.iter().take_while(|delivered| delivered.offset < next);
-        if ours.into_iter().any(|delivered| Artefact::from_record(&delivered.record).is_ok()) {
-            return Ok(true);
-        }
-        if batch.last().is_none_or(|delivered| delivered.offset + 1 >= next) {
-            return Ok(false);
-        }
-    }
+/// What is missing for certain, for people.
+fn named(missing: &Missing) -> Vec<String> {
+    let gone = missing.gone.iter().map(|hole| format!("{}/{} is gone", hole.day, hole.segment));
+    let on_bus = missing.on_bus.iter().map(|(p, from, next)| {
+        format!("{} lacks offsets {from} to {next}, and the bus has records there", Source::Partition(*p))
+    });
+    let lost = missing.lost.iter().map(|(p, from, next)| {
+        format!("{} lacks offsets {from} to {next}, which were sealed, and the bus has no more", Source::Partition(*p))
+    });
+    gone.chain(on_bus).chain(lost).collect()
 }
 
 fn mend(
     data: &DataDir,
     damaged: &[(Segment, String)],
-    missing: bool,
+    missing: &Missing,
     report: &mut Report,
     common: &Common,
     shutdown: &Shutdown,
@@ -161,9 +134,20 @@ fn mend(
         tracing::warn!("{} was set aside as {}", segment.name, to.display());
         days.insert(segment.day);
     }
+    for hole in &missing.gone {
+        // the name of what is to come back: a part of the segment may be held by another
+        let name = SegmentName::new(DataSet::Artefacts, hole.source.clone(), hole.from, hole.next)?;
+        Quarantined::record(data, hole.day, &name, "it was there and is gone")?;
+        tracing::warn!("{} of {} is gone", hole.segment, hole.day);
+    }
+    for (p, from, next) in &missing.lost {
+        let reason = "sealed by this archive, in no segment of it, and on the bus no more";
+        Loss::of_partition(ARTEFACTS, *p, *from, *next, reason).record(data)?;
+        report.lost += (next - from) as u64;
+    }
     let before = complete::set_aside(data, &Catalogue::read(data)?)?;
     days.extend(before.iter().map(|hole| hole.day));
-    if !before.is_empty() || missing {
+    if !before.is_empty() || !missing.on_bus.is_empty() {
         let held = days_of_segments(data)?;
         stage_again(data, &before, report, common, shutdown)?;
         // a missing segment may come back on any day
@@ -190,9 +174,16 @@ fn stage_again(
     common: &Common,
     shutdown: &Shutdown,
 ) -> Result<()> {
-    if world::look_at_bus(common)?.is_none() {
-        tracing::error!("there is no bus at {}: what was set aside cannot be staged again now", common.bus_url());
-        return Ok(());
+    match world::look_at_bus(common) {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            tracing::error!("there is no bus at {}: what was set aside cannot be staged again now", common.bus_url());
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::error!("what was set aside cannot be staged again now: {error:#}");
+            return Ok(());
+        }
     }
     stage::once(true, common, shutdown)?;
     let after = complete::set_aside(data, &Catalogue::read(data)?)?;
@@ -205,7 +196,7 @@ fn stage_again(
         if start <= hole.from {
             continue;
         }
-        let reason = format!("{} was damaged, and the bus has these offsets no more", hole.segment);
+        let reason = format!("{} was damaged or is gone, and the bus has these offsets no more", hole.segment);
         Loss::of_partition(ARTEFACTS, p, hole.from, start, reason).record(data)?;
         report.lost += (start - hole.from) as u64;
     }
@@ -231,13 +222,13 @@ fn print(report: &Report, dry_run: bool, started: Instant, common: &Common) -> R
         println!("  {}", human::clean(line));
     }
     for line in &report.missing {
-        println!("  missing: {line}, and the bus has records there");
+        println!("  missing: {}", human::clean(line));
     }
     for gap in &report.gaps {
-        println!("  gap: {gap} (normal where the bus had transaction markers; it cannot be asked any more)");
+        println!("  gap: {gap} (normal where another archive staged too; the bus cannot be asked any more)");
     }
-    if dry_run {
-        return Ok(());
+    if let Some(why) = &report.unasked {
+        println!("  the bus was not asked what this archive has sealed: {}", human::clean(why));
     }
     if report.staged_again > 0 {
         println!("  {} offsets were staged again from the bus", human::count(report.staged_again));
@@ -246,7 +237,8 @@ fn print(report: &Report, dry_run: bool, started: Instant, common: &Common) -> R
         println!("  {} offsets are lost and recorded in the ledger", human::count(report.lost));
     }
     for line in &report.waiting {
-        println!("  waiting: {line}; run `etl verify --archive` again where the bus can be reached");
+        let again = if dry_run { "run `etl verify --archive`" } else { "run it again where the bus can be reached" };
+        println!("  waiting: {line}; {again}, or import again what was imported");
     }
     Ok(())
 }

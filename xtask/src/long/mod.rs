@@ -2,6 +2,7 @@
 
 mod equal;
 mod memory;
+mod night;
 mod page;
 mod truth;
 
@@ -79,6 +80,7 @@ fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec
     }
     part("miners agree with reference tools", &|| truth::check(workspace, built))?;
     part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
+    part("a night over a real crawl", &|| night::check(workspace, built))?;
     for bench in ["bus", "line", "stage", "extract", "mine", "upload"] {
         part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
     }
