@@ -18,7 +18,7 @@ use crate::mongo::document::Collection;
 use crate::mongo::{Failure, Mongo, Server, Target};
 use crate::upload::day::{Options, Work};
 use crate::upload::{self, lock_of};
-use crate::{complete, extract, on_failure, stage};
+use crate::{complete, extract, on_failure, stage, world};
 use plan::{Plan, State, Step};
 
 /// Name under which backfill has its folders of unfinished files.
@@ -69,6 +69,7 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         collections: upload::ordered(&args.collections),
         key: target.as_ref().map(Target::key),
         force: args.force,
+        bus: if args.steps.contains(&Step::Stage) { bus(common) } else { None },
     };
     let days: Vec<Day> = args.from.to(args.to).collect();
     let planned = plan.of(&days)?;
@@ -111,6 +112,14 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Partly,
         (false, false) => Exit::Done,
+    })
+}
+
+/// The bus, for a plan that tells how much waits there; a plan can do without.
+fn bus(common: &Common) -> Option<bus::Bus> {
+    world::look_at_bus(common).unwrap_or_else(|error| {
+        tracing::warn!("what waits on the bus is not known: {error:#}");
+        None
     })
 }
 

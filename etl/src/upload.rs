@@ -34,8 +34,8 @@ pub const PROGRAM: &str = "upload";
 /// server does not take go to rejects/ with the reason, and the exit code is 3. Memory stays under 256 MB.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// This day, UTC [default: yesterday]
-    #[arg(long, value_name = "DAY")]
+    /// This day, UTC, or `yesterday` [default: yesterday]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     day: Option<Day>,
     /// Server and database, as --mongodb: mongodb://[user@]host:port/database
     #[arg(long, value_name = "URL", value_parser = target::url)]
@@ -90,7 +90,8 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
     let connected = server.connect(&target, shutdown);
     let mongo = match connected {
         Err(error) if is_interrupted(&error) => return Ok(Exit::Interrupted),
-        connected => connected?,
+        Err(error) => return Err(error.context(left(&data, day, &target, &options)?)),
+        Ok(connected) => connected,
     };
     let work = Work { data: &data, tmp: tmp.path(), mongo: &mongo, target: &target, options: &options, shutdown };
     let done = work.day(day);
@@ -118,6 +119,30 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
 /// The lock of a day, which upload and backfill take.
 pub fn lock_of(day: Day) -> String {
     format!("day-{day}")
+}
+
+/// Takes a day as it is written, or the word.
+pub fn day(text: &str) -> Result<Day, String> {
+    match text {
+        "yesterday" => yesterday().map_err(|error| format!("{error:#}")),
+        _ => text.parse().map_err(|error: archive::Error| error.to_string()),
+    }
+}
+
+/// What is left to be sent where nothing could be.
+fn left(data: &DataDir, day: Day, target: &Target, options: &Options) -> Result<String> {
+    let catalogue = Catalogue::read(data)?;
+    let (mut segments, mut rows) = (0, 0);
+    for collection in &options.collections {
+        let pending = pending(data, &catalogue, day, &target.key(), *collection, options.force)?;
+        segments += pending.segments;
+        rows += pending.rows;
+    }
+    Ok(format!(
+        "nothing of {day} was uploaded now, {} segments with {} rows are left; run the same command again, which does them",
+        human::count(segments),
+        human::count(rows)
+    ))
 }
 
 /// Yesterday, UTC.

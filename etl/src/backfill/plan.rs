@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use archive::{Catalogue, DataDir, DataSet, Day, Run, Span, Upload};
+use bus::Bus;
+use bus::topic::{ARTEFACTS, STAGE_GROUP};
 use serde::Serialize;
 
 use crate::mongo::document::Collection;
@@ -103,6 +105,8 @@ pub struct Plan<'a> {
     pub key: Option<String>,
     /// Everything is missing.
     pub force: bool,
+    /// The bus, where one is there.
+    pub bus: Option<Bus>,
 }
 
 impl Plan<'_> {
@@ -116,6 +120,17 @@ impl Plan<'_> {
         Ok(planned)
     }
 
+    /// Records of a day on the bus that are not staged; none where there is no bus to ask.
+    fn waiting(&self, day: Day) -> Result<u64> {
+        let Some(bus) = &self.bus else { return Ok(0) };
+        let mut rows = 0;
+        for (p, committed) in (0..).zip(bus.committed(STAGE_GROUP, ARTEFACTS)?) {
+            let from = bus.offset_at(ARTEFACTS, p, day.start_millis())?.max(committed.unwrap_or(0));
+            rows += (bus.offset_at(ARTEFACTS, p, day.end_millis())? - from).max(0);
+        }
+        Ok(rows.unsigned_abs())
+    }
+
     /// What is missing in a day's step.
     pub fn step(&self, day: Day, step: &Step) -> Result<Planned> {
         let catalogue = Catalogue::read(self.data)?;
@@ -124,7 +139,12 @@ impl Plan<'_> {
         let rows_of =
             |segment: &archive::Segment| segment_reader::footer(&segment.path).map_or(0, |footer| footer.rows);
         match step {
-            Step::Stage => missing = complete::why_not(self.data, day, false)?.is_some(),
+            Step::Stage => {
+                missing = complete::why_not(self.data, day, false)?.is_some();
+                if missing {
+                    rows = self.waiting(day).unwrap_or_default();
+                }
+            }
             Step::Extract => {
                 for segment in artefacts {
                     if self.force || !extract::is_extracted(&catalogue, segment)? {

@@ -170,6 +170,52 @@ fn a_day_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
+fn miners_run_as_their_executable_and_a_report_that_is_there_is_not_made_again() {
+    let mine = std::path::Path::new(env!("CARGO_BIN_EXE_etl")).with_file_name("mine");
+    if !mine.is_file() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "mine is not built");
+        eprintln!("not run: miners_run_as_their_executable: mine is not built (cargo build --release --workspace)");
+        return;
+    }
+    let world = World::new();
+    // the day between has no record
+    for n in [0, 2] {
+        world.at(NOON + n * DAY);
+        let page =
+            |i| artefact(&format!("http://example.org/{n}/{i}"), format!("<p>The word of day {n} is marmalade."));
+        world.append(4, (0..5).map(page).collect());
+    }
+    world.at(NOON + 3 * DAY);
+    let args = ["backfill", "--from", DAYS[0], "--to", DAYS[2], "--steps", "stage,extract,mine:terms,mine:links"];
+    let plan = world.etl(&[&args[..], &["--dry-run"]].concat()).output().unwrap();
+    assert!(lines(&plan).contains(&format!("{} mine:terms missing", DAYS[0])), "{}", text(&plan));
+    let done = world.etl(&args).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    let shown = lines(&done);
+    let of = |day: &str| shown.iter().rfind(|line| line.starts_with(day)).unwrap();
+    assert!(of(DAYS[0]).contains("mine:terms, mine:links"), "{shown:?}");
+    let reports = |day: &str| files(&world.path().join(format!("reports/terms/day={day}")));
+    for day in [DAYS[0], DAYS[2]] {
+        let made = reports(day);
+        assert!(made.iter().any(|file| file.ends_with("_SUCCESS")), "{made:?}");
+        let table = made.iter().find(|file| file.ends_with("terms.parquet")).unwrap();
+        let word = rows(table).into_iter().find(|row| string(row, "term") == "marmalade").unwrap();
+        assert_eq!((int(&word, "tf"), int(&word, "df")), (5, 5));
+    }
+    let before: Vec<_> = DAYS.into_iter().map(reports).collect();
+    let again = world.etl(&[&args[..], &["--json"]].concat()).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    let last: serde_json::Value =
+        serde_json::from_str(String::from_utf8(again.stdout).unwrap().lines().last().unwrap()).unwrap();
+    assert!(last["days"].as_array().unwrap().iter().all(|day| day["steps"].as_array().unwrap().is_empty()), "{last}");
+    assert_eq!(DAYS.into_iter().map(reports).collect::<Vec<_>>(), before);
+    let status = world.ok(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let first = status["days"].as_array().unwrap().iter().find(|day| day["day"] == DAYS[0]).unwrap();
+    assert_eq!(first["mined"], serde_json::json!(["links", "terms"]), "{status}");
+}
+
+#[test]
 fn steps_of_other_programs_and_wrong_usage_are_told() {
     let world = three_days();
     let output =
