@@ -25,6 +25,7 @@ use program::{Common, Exit, Metrics, Progress, Shutdown, Usage, human};
 
 use crate::footer::Footer;
 use crate::{size, world};
+use from_start::Which;
 use marks::Marks;
 pub(crate) use once::once;
 use open::Limits;
@@ -42,10 +43,12 @@ pub struct Args {
     /// Stage what is on the bus now, seal it, and end
     #[arg(long)]
     once: bool,
-    /// Stage also what the bus still has from before the group's committed offsets and this archive lacks
+    /// Stage also what the bus still has from before the group's committed offsets and this archive lacks, such as a segment whose
+    /// file is missing
     #[arg(long)]
     from_start: bool,
-    /// Record a sealed segment whose file is missing as lost, and go on
+    /// Go on where the file of a sealed segment is missing: what the bus still has of it is staged again, the rest is recorded as
+    /// lost
     #[arg(long)]
     accept_loss: bool,
     /// A segment ends at this size of its file
@@ -127,8 +130,8 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
     let committed = bus.committed(STAGE_GROUP, ARTEFACTS)?;
     let seals = recover::read_seals(&bus)?;
     let mut counts = Counts::default();
-    if args.accept_loss {
-        counts.lost += recover::accept_loss(data, &archive, &seals)?;
+    if args.from_start || args.accept_loss {
+        counts.lost += recover::set_missing_aside(&bus, data, &archive, &seals, args.accept_loss)?;
     }
     counts.renamed = recover::finish_renames(data, &archive, &seals)?;
     recover::remove_abandoned(data)?;
@@ -246,7 +249,10 @@ impl Run<'_> {
     fn assign(&mut self, assignment: Assignment) -> Result<bool> {
         let p = assignment.partition;
         self.stager.assign(assignment, recover::max_time(&self.seals, p), self.args.once)?;
-        if self.args.from_start { self.stager.fill_holes(p, self.shutdown) } else { Ok(true) }
+        match Which::of(self.args) {
+            Some(which) => self.stager.fill_holes(p, which, self.shutdown),
+            None => Ok(true),
+        }
     }
 
     /// With `--once`: true when everything up to the end at the start was handled. Offsets at the end that never held a
