@@ -37,7 +37,7 @@ use tmp::Tmp;
 ///
 /// Follows the bus until a signal, or, with --once, stages what is there now and ends. A segment ends when it is large, old or
 /// idle enough, and with its day (UTC). A run that was killed is just started again: nothing is lost, nothing stored twice.
-/// Memory stays under 256 MB.
+/// Memory stays under 256 MB. With --once, exit code 3 when a record was no artefact and went to dead-letters.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Stage what is on the bus now, seal it, and end
@@ -97,7 +97,11 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         Err(e) => return Err(e),
     };
     report(&counts, started.elapsed(), common)?;
-    Ok(if finished { Exit::Done } else { Exit::Interrupted })
+    Ok(match (finished, counts.dead_letters) {
+        (false, _) => Exit::Interrupted,
+        (true, 1..) if args.once => Exit::Partly,
+        (true, _) => Exit::Done,
+    })
 }
 
 fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {

@@ -41,7 +41,8 @@ fn records_that_are_no_artefacts_become_dead_letters_and_staging_goes_on() {
     append_raw(&world, 0, Record { key: "gone".into(), value: None, headers: Headers::default() });
     world.append(0, artefacts(1));
     append_raw(&world, 1, garbage(10));
-    world.ok(&["stage", "--once"]);
+    let output = world.etl(&["stage", "--once"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
 
     let offsets: Vec<i64> = world.staged()[&0].iter().map(|(offset, _)| *offset).collect();
     assert_eq!(offsets, [0, 5]);
@@ -71,7 +72,7 @@ fn many_and_large_dead_letters_fit_into_their_publishes() {
         (0..1000).map(|_| Output { topic: topic::ARTEFACTS.into(), partition: 0, record: garbage(1) }).collect();
     world.bus.append(&small).unwrap();
     world.bus.append(&small).unwrap();
-    world.ok(&["stage", "--once"]);
+    assert_eq!(world.etl(&["stage", "--once"]).output().unwrap().status.code(), Some(3));
     assert_eq!(world.committed()[0], 2006);
     assert_eq!(dead_letters(&world).len(), 2006);
 }
