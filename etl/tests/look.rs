@@ -54,6 +54,33 @@ fn get_says_why_it_finds_nothing() {
     let partition = bus::topic::partition_of(b"example.org", 16);
     world.append(partition, vec![fixed(9, "http://example.org/fresh", "x")]);
     fails(&["get", "http://example.org/fresh"], 1, &["on the bus", "etl stage --once"]);
+    fails(&["get", "http://example.org/fresh", "--at", "2026-11-22"], 1, &["on the bus", "etl stage --once"]);
+    // the one on the bus is of a later time
+    fails(&["get", "http://example.org/fresh", "--at", "2020-01-01"], 1, &["at 2020-01-01", "etl ls"]);
+}
+
+#[test]
+fn get_goes_on_where_a_segment_is_damaged() {
+    let world = staged_world();
+    // its only segment of the first day is cut, so what it held is not known; the second day is whole
+    let damaged = &world.segments()[0];
+    std::fs::write(damaged, &std::fs::read(damaged).unwrap()[..200]).unwrap();
+    let found = world.etl(&["get", "--id", "01934c5b-0000-7000-8000-000000000004", "--headers"]).output().unwrap();
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found));
+    let warned = String::from_utf8_lossy(&found.stderr).into_owned();
+    assert!(warned.contains("WARN") && warned.contains("etl verify --archive"), "{warned}");
+    let output = world.etl(&["get", "http://example.org/a"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{}", text(&output));
+    assert!(text(&output).contains("1 segments cannot be read"), "{}", text(&output));
+    // today counts too: it is said before the day is over
+    std::fs::write(&world.segments()[1], "").unwrap();
+    let today = world.etl(&["status", "--json"]).output().unwrap();
+    let days: serde_json::Value = serde_json::from_slice(&today.stdout).unwrap();
+    assert_eq!(days["days"][1]["next"], "etl verify --archive", "{days}");
+    // staging does not build on a damaged last segment, and says what mends it
+    let output = world.etl(&["stage", "--once", "--quiet"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("etl verify --archive"), "{}", text(&output));
 }
 
 #[test]
