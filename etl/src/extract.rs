@@ -59,6 +59,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
+    world::need_data(common)?;
     let (exit, done) = run_quietly(args, common, shutdown)?;
     if let Some((total, failed, elapsed)) = done {
         report(&total, failed, elapsed, common)?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use archive::schema::Kind;
-use archive::{DataDir, DataSet, MENDS};
+use archive::{DataSet, MENDS};
 use arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use bus::Delivered;
@@ -45,7 +45,7 @@ pub fn run(args: &Args, common: &Common) -> Result<Exit> {
         Some(text) => Some(size::time(text, world::now()?).map_err(Misuse::new)?.saturating_mul(1000)),
         None => None,
     };
-    let data = DataDir::new(&common.data);
+    let data = world::need_data(common)?;
     let search = find::newest(&data, &wanted, at)?;
     let Some(found) = search.newest else {
         let why = not_found(&wanted, at, args, common)?;

@@ -117,7 +117,11 @@ fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
 fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> Result<(Counts, bool)> {
     let bus = world::open_bus(common)?;
     bus.ensure(&[topic::artefacts(), topic::seals(), topic::dead_letters()])?;
+    let new = !data.root().join("archive.json").exists();
     let archive = data.archive_id()?;
+    if new {
+        tracing::info!("made a new archive at {}", data.root().display());
+    }
     let _lock = Lock::take(data, "stage")?;
     let metrics = Metrics::start(common, shutdown)?;
     let instance = args.instance.clone().unwrap_or_else(world::machine);

@@ -51,7 +51,7 @@ struct Standing {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common) -> Result<Exit> {
-    let data = DataDir::new(&common.data);
+    let data = world::need_data(common)?;
     let now = world::now()?;
     let today = Day::of_millis(now);
     let catalogue = Catalogue::read(&data)?;

@@ -152,18 +152,32 @@ fn ls_shows_days_segments_gaps_and_damage() {
 }
 
 #[test]
-fn ls_of_an_empty_archive_is_no_error_and_makes_nothing() {
+fn a_data_directory_that_does_not_exist_is_an_error_of_what_only_looks_and_is_not_made() {
     let empty = tempfile::tempdir().unwrap();
-    let data = empty.path().join("none");
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_etl")).args(["ls", "--data"]).arg(&data).output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
-    for args in [&["extract"][..], &["ls", "--json"], &["stage", "--dry-run"]] {
-        let output =
-            std::process::Command::new(env!("CARGO_BIN_EXE_etl")).args(args).arg("--data").arg(&data).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output));
+    let data = empty.path().join("typo");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_etl"));
+        command.args(args).arg("--data").arg(&data).output().unwrap()
+    };
+    for args in
+        [&["ls"][..], &["ls", "--json"], &["extract"], &["status"], &["verify", "--archive"], &["get", "http://a.example/"]]
+    {
+        let output = run(args);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{args:?}: {}", text(&output));
+        let told = text(&output);
+        assert!(told.lines().count() == 1 && told.contains("there is no data directory at "), "{args:?}: {told}");
     }
+    assert_eq!(run(&["stage", "--dry-run"]).status.code(), Some(0));
     assert!(!data.exists());
+    // what makes one says so, once
+    let made = format!("made a new archive at {}", data.display());
+    for told in [true, false] {
+        let output = run(&["stage", "--once"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert_eq!(String::from_utf8_lossy(&output.stderr).contains(&made), told, "{}", text(&output));
+    }
+    // an empty one is no error
+    assert_eq!(run(&["ls"]).status.code(), Some(0));
 }
 
 #[test]
