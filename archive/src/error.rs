@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What mends a damaged segment, for whoever meets one: the end of an error's line.
+pub const MENDS: &str = "`etl verify --archive` sets aside what is damaged and brings it back";
+
 /// An error of the archive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

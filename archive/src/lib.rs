@@ -54,7 +54,7 @@ pub use catalogue::{Catalogue, Gap, Holdings, Overlap, Segment};
 pub use data_dir::DataDir;
 pub use day::Day;
 pub use durable::{create_dir, rename_new, sync_dir, sync_file, write_new, write_replace};
-pub use error::{Error, Result};
+pub use error::{Error, MENDS, Result};
 pub use lock::Lock;
 pub use loss::Loss;
 pub use manifest::{FileEntry, Manifest};

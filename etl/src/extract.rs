@@ -59,6 +59,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
+    world::need_data(common)?;
     let (exit, done) = run_quietly(args, common, shutdown)?;
     if let Some((total, failed, elapsed)) = done {
         report(&total, failed, elapsed, common)?;
@@ -167,25 +168,28 @@ fn missing(data: &DataDir, from: Option<Day>, to: Option<Day>, force: bool) -> R
 }
 
 /// Covered means interval *and* version: the day's pages files cover the segment's offsets, each is of this version (or a
-/// newer one, which an older program leaves alone), and each has its links and scripts.
+/// newer one, which an older program leaves alone), and each has its links and scripts, of that version too.
 pub(crate) fn is_extracted(catalogue: &Catalogue, segment: &Segment) -> Result<bool> {
     let mut reached = segment.name.from;
     for pages in catalogue.covering(segment, DataSet::Pages) {
-        let has = |set| catalogue.covering(segment, set).iter().any(|other| other.name == pages.name.in_set(set));
-        if pages.name.from <= reached && has(DataSet::Links) && has(DataSet::Scripts) && is_current(pages) {
+        let has = |set| {
+            let covering = catalogue.covering(segment, set);
+            covering.into_iter().find(|other| other.name == pages.name.in_set(set)).is_some_and(is_current)
+        };
+        if pages.name.from <= reached && is_current(pages) && has(DataSet::Links) && has(DataSet::Scripts) {
             reached = reached.max(pages.name.next);
         }
     }
     Ok(reached >= segment.name.next)
 }
 
-/// A file that cannot be read is not current, and is made anew.
-fn is_current(pages: &Segment) -> bool {
+/// A file that cannot be read is not current: it counts as not extracted, and is made anew.
+fn is_current(extracted: &Segment) -> bool {
     let version = |text: &str| text.parse::<u64>().unwrap_or(0);
-    match segment_reader::footer(&pages.path) {
+    match segment_reader::footer(&extracted.path) {
         Ok(footer) => version(footer.extractor.as_deref().unwrap_or_default()) >= version(facts::VERSION),
         Err(e) => {
-            tracing::warn!("{e:#}; it is made anew");
+            tracing::warn!("{e:#}; it counts as not extracted");
             false
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! Statistics and Bloom filters tell for most row groups that it is not there; of the others only small columns are read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use archive::{Catalogue, DataDir, DataSet};
+use anyhow::{Context, Result};
+use archive::{Catalogue, DataDir, DataSet, MENDS};
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::bloom_filter::Sbbf;
@@ -52,23 +52,50 @@ pub struct Found {
     pub status: Option<i64>,
 }
 
-/// Newest artefact, fetched at or before `at` (microseconds since 1970 UTC) where that is given. One that says only "not modified" stands for an
-/// earlier body and is passed over, unless there is no other.
-pub fn newest(data: &DataDir, wanted: &Wanted, at: Option<i64>) -> Result<Option<Found>> {
-    let catalogue = Catalogue::read(data)?;
-    let mut newest: Option<Found> = None;
-    for segment in catalogue.segments(DataSet::Artefacts, None, None) {
-        let reader = SegmentReader::open(&segment.path)?;
-        for group in 0..reader.metadata().num_row_groups() {
-            for found in in_group(&reader, group, wanted)? {
-                let in_time = at.is_none_or(|at| found.fetched_at <= at);
-                if in_time && newest.as_ref().is_none_or(|newest| rank(&found) >= rank(newest)) {
-                    newest = Some(found);
-                }
-            }
+/// What a search gave.
+#[derive(Debug, Default)]
+pub struct Search {
+    /// The newest artefact. One that says only "not modified" stands for an earlier body and is passed over, unless there is no
+    /// other.
+    pub newest: Option<Found>,
+    /// Segments that cannot be read, each told in a warning: what is in them is not known.
+    pub unread: usize,
+}
+
+impl Search {
+    fn take(&mut self, found: Found) {
+        if self.newest.as_ref().is_none_or(|newest| rank(&found) >= rank(newest)) {
+            self.newest = Some(found);
         }
     }
-    Ok(newest)
+}
+
+/// Looks for the newest artefact, fetched at or before `at` (microseconds since 1970 UTC) where that is given.
+pub fn newest(data: &DataDir, wanted: &Wanted, at: Option<i64>) -> Result<Search> {
+    let catalogue = Catalogue::read(data)?;
+    let mut search = Search::default();
+    for segment in catalogue.segments(DataSet::Artefacts, None, None) {
+        let taken = in_segment(&segment.path, wanted, |found| {
+            if at.is_none_or(|at| found.fetched_at <= at) {
+                search.take(found);
+            }
+        });
+        if let Err(error) = taken {
+            tracing::warn!("{error:#}; it is looked for in the other segments");
+            search.unread += 1;
+        }
+    }
+    Ok(search)
+}
+
+fn in_segment(path: &Path, wanted: &Wanted, take: impl FnMut(Found)) -> Result<()> {
+    let reader = SegmentReader::open(path)?;
+    let mut found = Vec::new();
+    for group in 0..reader.metadata().num_row_groups() {
+        found.extend(in_group(&reader, group, wanted)?);
+    }
+    found.into_iter().for_each(take);
+    Ok(())
 }
 
 fn rank(found: &Found) -> (bool, i64) {
@@ -104,7 +131,9 @@ fn in_group(reader: &SegmentReader, group: usize, wanted: &Wanted) -> Result<Vec
 
 /// False when the Bloom filter knows that the text is not there.
 fn may_hold(reader: &SegmentReader, group: usize, column: usize, text: &str) -> Result<bool> {
-    let filter: Option<Sbbf> = reader.columns(&[])?.get_row_group_column_bloom_filter(group, column)?;
+    let filter: Option<Sbbf> = reader.columns(&[])?.get_row_group_column_bloom_filter(group, column).with_context(|| {
+            format!("cannot read {}, which is damaged; {MENDS}", reader.path().display())
+        })?;
     Ok(filter.is_none_or(|filter| filter.check(&text)))
 }
 
@@ -119,5 +148,5 @@ pub fn row(found: &Found) -> Result<RecordBatch> {
     let rows = reader.columns(&names)?.with_row_groups(vec![found.group]);
     let rows = rows.with_row_selection(RowSelection::from(selectors)).with_batch_size(1).build()?;
     let row = batches(&found.path, rows).next();
-    row.unwrap_or_else(|| Err(anyhow::anyhow!("{} ends too early: it is damaged", found.path.display())))
+    row.unwrap_or_else(|| Err(anyhow::anyhow!("{} ends too early: it is damaged; {MENDS}", found.path.display())))
 }

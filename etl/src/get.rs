@@ -4,9 +4,11 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use archive::schema::Kind;
-use archive::{DataDir, DataSet};
+use archive::{DataSet, MENDS};
 use arrow::array::{Array, AsArray, BinaryArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use bus::Delivered;
+use bus::payload::Artefact;
 use bus::topic::{ARTEFACTS, STAGE_GROUP};
 use chrono::{DateTime, SecondsFormat};
 use program::{Common, Exit, Misuse};
@@ -18,7 +20,7 @@ use crate::{columns, size, world};
 /// Print an archived body, or what is known about it
 ///
 /// Prints the newest body of a URL to standard output, byte for byte; with --headers (or --json) status, attributes and response
-/// headers instead. Exit code 1 when there is none.
+/// headers instead. Exit code 1 when there is none, 3 when none was found but some segment cannot be read.
 #[derive(Debug, Clone, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["url", "id"]))]
 pub struct Args {
@@ -43,8 +45,16 @@ pub fn run(args: &Args, common: &Common) -> Result<Exit> {
         Some(text) => Some(size::time(text, world::now()?).map_err(Misuse::new)?.saturating_mul(1000)),
         None => None,
     };
-    let data = DataDir::new(&common.data);
-    let Some(found) = find::newest(&data, &wanted, at)? else { bail!(not_found(&wanted, args, common)?) };
+    let data = world::need_data(common)?;
+    let search = find::newest(&data, &wanted, at)?;
+    let Some(found) = search.newest else {
+        let why = not_found(&wanted, at, args, common)?;
+        if search.unread == 0 {
+            bail!(why);
+        }
+        tracing::error!("{why}; but {} segments cannot be read, and it may be in them: {MENDS}", search.unread);
+        return Ok(Exit::Partly);
+    };
     let row = find::row(&found)?;
     let mut out = std::io::stdout().lock();
     if common.json {
@@ -77,7 +87,7 @@ fn wanted(args: &Args) -> Result<Wanted> {
 }
 
 /// Why it was not found, and what to do.
-fn not_found(wanted: &Wanted, args: &Args, common: &Common) -> Result<String> {
+fn not_found(wanted: &Wanted, until: Option<i64>, args: &Args, common: &Common) -> Result<String> {
     let (what, url) = match wanted {
         Wanted::Url(url) => (format!("no artefact of {url}"), Some(url)),
         Wanted::Id(id) => (format!("no artefact with id {id}"), None),
@@ -85,7 +95,7 @@ fn not_found(wanted: &Wanted, args: &Args, common: &Common) -> Result<String> {
     let when = args.at.as_ref().map_or(String::new(), |at| format!(" at {at}"));
     let place = common.data.display();
     if let Some(url) = url
-        && let Some((partition, offset)) = on_the_bus(url, common)?
+        && let Some((partition, offset)) = on_the_bus(url, until, common)?
     {
         return Ok(format!(
             "{what}{when} in the archive {place}, but one is on the bus ({ARTEFACTS}-{partition}@{offset}), not staged yet: run \
@@ -97,8 +107,8 @@ fn not_found(wanted: &Wanted, args: &Args, common: &Common) -> Result<String> {
     ))
 }
 
-/// A record of that URL that is not staged yet.
-fn on_the_bus(url: &str, common: &Common) -> Result<Option<(u32, i64)>> {
+/// A record of that URL that is not staged yet, fetched at or before `until` (microseconds since 1970 UTC) where that is given.
+fn on_the_bus(url: &str, until: Option<i64>, common: &Common) -> Result<Option<(u32, i64)>> {
     let Some(bus) = world::look_at_bus(common)? else { return Ok(None) };
     let topics = bus.topics()?;
     let Some(topic) = topics.iter().find(|t| t.name == ARTEFACTS) else { return Ok(None) };
@@ -112,7 +122,10 @@ fn on_the_bus(url: &str, common: &Common) -> Result<Option<(u32, i64)>> {
         if batch.is_empty() {
             return Ok(None);
         }
-        if let Some(found) = batch.iter().find(|d| d.record.key == url.as_bytes()) {
+        let in_time = |d: &Delivered| {
+            until.is_none_or(|until| Artefact::from_record(&d.record).is_ok_and(|a| a.fetched_at <= until))
+        };
+        if let Some(found) = batch.iter().find(|d| d.record.key == url.as_bytes() && in_time(d)) {
             return Ok(Some((partition, found.offset)));
         }
     }

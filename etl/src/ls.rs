@@ -6,7 +6,7 @@ use bus::topic::PARTITIONS;
 use program::{Common, Exit, Table, human};
 use serde_json::{Value, json};
 
-use crate::segment_reader;
+use crate::{segment_reader, world};
 
 /// List what the archive holds
 ///
@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common) -> Result<Exit> {
-    let data = DataDir::new(&common.data);
+    let data = world::need_data(common)?;
     let catalogue = Catalogue::read(&data)?;
     let holes = Holes::of(&data, &catalogue)?;
     let damaged = match args.day {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use archive::MENDS;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -34,7 +35,7 @@ impl SegmentReader {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let options = ArrowReaderOptions::new().with_page_index_policy(page_index);
         let metadata = ArrowReaderMetadata::load(&file, options)
-            .with_context(|| format!("{} is not a Parquet file, or it is damaged", path.display()))?;
+            .with_context(|| format!("{} is not a Parquet file, or it is damaged; {MENDS}", path.display()))?;
         Ok(SegmentReader { path: path.to_owned(), file, metadata })
     }
 
@@ -46,7 +47,7 @@ impl SegmentReader {
     /// What the file says of itself.
     pub fn footer(&self) -> Result<Footer> {
         let metadata = self.metadata().file_metadata().key_value_metadata();
-        Footer::from_metadata(metadata).with_context(|| format!("in {}", self.path.display()))
+        Footer::from_metadata(metadata).with_context(|| format!("{} is no segment; {MENDS}", self.path.display()))
     }
 
     /// Parquet's own metadata.
@@ -96,5 +97,5 @@ pub fn batches(
     reader: ParquetRecordBatchReader,
 ) -> impl Iterator<Item = Result<arrow::array::RecordBatch>> {
     let path = path.to_owned();
-    reader.map(move |batch| batch.with_context(|| format!("cannot read {}: it is damaged", path.display())))
+    reader.map(move |batch| batch.with_context(|| format!("cannot read {}, which is damaged; {MENDS}", path.display())))
 }

@@ -25,6 +25,7 @@ use program::{Common, Exit, Metrics, Progress, Shutdown, Usage, human};
 
 use crate::footer::Footer;
 use crate::{size, world};
+use from_start::Which;
 use marks::Marks;
 pub(crate) use once::once;
 use open::Limits;
@@ -36,16 +37,18 @@ use tmp::Tmp;
 ///
 /// Follows the bus until a signal, or, with --once, stages what is there now and ends. A segment ends when it is large, old or
 /// idle enough, and with its day (UTC). A run that was killed is just started again: nothing is lost, nothing stored twice.
-/// Memory stays under 256 MB.
+/// Memory stays under 256 MB. With --once, exit code 3 when a record was no artefact and went to dead-letters.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Stage what is on the bus now, seal it, and end
     #[arg(long)]
     once: bool,
-    /// Stage also what the bus still has from before the group's committed offsets and this archive lacks
+    /// Stage also what the bus still has from before the group's committed offsets and this archive lacks, such as a segment whose
+    /// file is missing
     #[arg(long)]
     from_start: bool,
-    /// Record a sealed segment whose file is missing as lost, and go on
+    /// Go on where the file of a sealed segment is missing: what the bus still has of it is staged again, the rest is recorded as
+    /// lost
     #[arg(long)]
     accept_loss: bool,
     /// A segment ends at this size of its file
@@ -94,7 +97,11 @@ pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
         Err(e) => return Err(e),
     };
     report(&counts, started.elapsed(), common)?;
-    Ok(if finished { Exit::Done } else { Exit::Interrupted })
+    Ok(match (finished, counts.dead_letters) {
+        (false, _) => Exit::Interrupted,
+        (true, 1..) if args.once => Exit::Partly,
+        (true, _) => Exit::Done,
+    })
 }
 
 fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
@@ -110,7 +117,11 @@ fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
 fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> Result<(Counts, bool)> {
     let bus = world::open_bus(common)?;
     bus.ensure(&[topic::artefacts(), topic::seals(), topic::dead_letters()])?;
+    let new = !data.root().join("archive.json").exists();
     let archive = data.archive_id()?;
+    if new {
+        tracing::info!("made a new archive at {}", data.root().display());
+    }
     let _lock = Lock::take(data, "stage")?;
     let metrics = Metrics::start(common, shutdown)?;
     let instance = args.instance.clone().unwrap_or_else(world::machine);
@@ -127,8 +138,8 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
     let committed = bus.committed(STAGE_GROUP, ARTEFACTS)?;
     let seals = recover::read_seals(&bus)?;
     let mut counts = Counts::default();
-    if args.accept_loss {
-        counts.lost += recover::accept_loss(data, &archive, &seals)?;
+    if args.from_start || args.accept_loss {
+        counts.lost += recover::set_missing_aside(&bus, data, &archive, &seals, args.accept_loss)?;
     }
     counts.renamed = recover::finish_renames(data, &archive, &seals)?;
     recover::remove_abandoned(data)?;
@@ -246,7 +257,10 @@ impl Run<'_> {
     fn assign(&mut self, assignment: Assignment) -> Result<bool> {
         let p = assignment.partition;
         self.stager.assign(assignment, recover::max_time(&self.seals, p), self.args.once)?;
-        if self.args.from_start { self.stager.fill_holes(p, self.shutdown) } else { Ok(true) }
+        match Which::of(self.args) {
+            Some(which) => self.stager.fill_holes(p, which, self.shutdown),
+            None => Ok(true),
+        }
     }
 
     /// With `--once`: true when everything up to the end at the start was handled. Offsets at the end that never held a

@@ -51,7 +51,7 @@ struct Standing {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common) -> Result<Exit> {
-    let data = DataDir::new(&common.data);
+    let data = world::need_data(common)?;
     let now = world::now()?;
     let today = Day::of_millis(now);
     let catalogue = Catalogue::read(&data)?;
@@ -161,10 +161,11 @@ impl Context<'_> {
                 .iter()
                 .any(|u| u.server == **server && matches!(u.state.as_str(), "verified" | "uploaded") && !u.partial)
         });
-        let next = if day == self.today {
-            None
-        } else if damaged || waiting {
+        // what is damaged or gone does not wait for the day's end
+        let next = if damaged || waiting {
             Some("etl verify --archive".to_owned())
+        } else if day == self.today {
+            None
         } else if !staged {
             Some("etl stage --once".to_owned())
         } else if unextracted > 0 {

@@ -192,7 +192,7 @@ fn rows(catalogue: &Catalogue, set: DataSet, names: &[&str], url: &str) -> Vec<V
     for segment in catalogue.segments(set, None, None) {
         match rows_in(segment, names, url) {
             Ok(rows) => found.extend(rows),
-            Err(error) => tracing::warn!("{error:#}; `etl verify --archive` mends what is damaged"),
+            Err(error) => tracing::warn!("{error:#}"),
         }
     }
     found

@@ -18,6 +18,7 @@ use crate::mongo::document::{self, Collection};
 use crate::mongo::{Mongo, Server};
 use crate::segment_reader::SegmentReader;
 use crate::upload::{self, mirror, rejects, source};
+use crate::world;
 use agree::{Bucket, Expected, NAMED};
 
 /// Compare a day on the server with the archive, or check the archive itself
@@ -76,6 +77,7 @@ impl Difference {
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
+    world::need_data(common)?;
     if args.archive {
         if let (Some(from), Some(to)) = (args.from, args.until)
             && from > to

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use archive::DataDir;
 use bus::clock::Clock;
 use bus::{Bus, Options};
 use program::Common;
@@ -32,6 +33,20 @@ pub fn need_bus(common: &Common) -> Result<Bus> {
             "there is no embedded log at {}; `spider crawl` makes one, --bus and --data name another place",
             common.bus_url()
         ),
+    }
+}
+
+/// The data directory of a command that only looks: one that does not exist is a typing error more often than an empty archive.
+pub fn need_data(common: &Common) -> Result<DataDir> {
+    let root = &common.data;
+    match std::fs::metadata(root) {
+        Ok(there) if there.is_dir() => Ok(DataDir::new(root)),
+        Ok(_) => bail!("{} is no folder; --data names the data directory", root.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+            "there is no data directory at {}; `spider crawl` and `etl stage` make one, --data names another place",
+            root.display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {}", root.display())),
     }
 }
 

@@ -366,3 +366,23 @@ fn a_crash_at_every_step_of_an_extraction_is_made_good_by_the_next_run() {
         }
     }
 }
+
+#[test]
+fn each_of_the_three_files_that_is_damaged_is_made_again() {
+    let world = World::new();
+    world.append(0, vec![artefact("http://example.org/1", "<title>t</title><a href=/2>2</a><script>1</script>")]);
+    world.ok(&["stage", "--once"]);
+    world.ok(&["extract"]);
+    for set in ["pages", "links", "scripts"] {
+        let path = files(&world.path().join(set)).remove(0);
+        let whole = rows(&path).len();
+        assert_eq!(whole, 1, "{set}");
+        std::fs::write(&path, &std::fs::read(&path).unwrap()[..100]).unwrap();
+        let status = world.ok(&["status"]);
+        assert!(status.contains("0 of 1"), "{set}: {status}");
+        let done = world.ok(&["extract"]);
+        assert!(done.starts_with("extracted 1 segments"), "{set}: {done}");
+        assert_eq!(rows(&path).len(), whole, "{set}");
+        assert!(world.ok(&["extract"]).starts_with("extracted 0 segments"), "{set}");
+    }
+}

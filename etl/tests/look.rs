@@ -54,6 +54,33 @@ fn get_says_why_it_finds_nothing() {
     let partition = bus::topic::partition_of(b"example.org", 16);
     world.append(partition, vec![fixed(9, "http://example.org/fresh", "x")]);
     fails(&["get", "http://example.org/fresh"], 1, &["on the bus", "etl stage --once"]);
+    fails(&["get", "http://example.org/fresh", "--at", "2026-11-22"], 1, &["on the bus", "etl stage --once"]);
+    // the one on the bus is of a later time
+    fails(&["get", "http://example.org/fresh", "--at", "2020-01-01"], 1, &["at 2020-01-01", "etl ls"]);
+}
+
+#[test]
+fn get_goes_on_where_a_segment_is_damaged() {
+    let world = staged_world();
+    // its only segment of the first day is cut, so what it held is not known; the second day is whole
+    let damaged = &world.segments()[0];
+    std::fs::write(damaged, &std::fs::read(damaged).unwrap()[..200]).unwrap();
+    let found = world.etl(&["get", "--id", "01934c5b-0000-7000-8000-000000000004", "--headers"]).output().unwrap();
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found));
+    let warned = String::from_utf8_lossy(&found.stderr).into_owned();
+    assert!(warned.contains("WARN") && warned.contains("etl verify --archive"), "{warned}");
+    let output = world.etl(&["get", "http://example.org/a"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{}", text(&output));
+    assert!(text(&output).contains("1 segments cannot be read"), "{}", text(&output));
+    // today counts too: it is said before the day is over
+    std::fs::write(&world.segments()[1], "").unwrap();
+    let today = world.etl(&["status", "--json"]).output().unwrap();
+    let days: serde_json::Value = serde_json::from_slice(&today.stdout).unwrap();
+    assert_eq!(days["days"][1]["next"], "etl verify --archive", "{days}");
+    // staging does not build on a damaged last segment, and says what mends it
+    let output = world.etl(&["stage", "--once", "--quiet"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("etl verify --archive"), "{}", text(&output));
 }
 
 #[test]
@@ -125,18 +152,32 @@ fn ls_shows_days_segments_gaps_and_damage() {
 }
 
 #[test]
-fn ls_of_an_empty_archive_is_no_error_and_makes_nothing() {
+fn a_data_directory_that_does_not_exist_is_an_error_of_what_only_looks_and_is_not_made() {
     let empty = tempfile::tempdir().unwrap();
-    let data = empty.path().join("none");
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_etl")).args(["ls", "--data"]).arg(&data).output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
-    for args in [&["extract"][..], &["ls", "--json"], &["stage", "--dry-run"]] {
-        let output =
-            std::process::Command::new(env!("CARGO_BIN_EXE_etl")).args(args).arg("--data").arg(&data).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output));
+    let data = empty.path().join("typo");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_etl"));
+        command.args(args).arg("--data").arg(&data).output().unwrap()
+    };
+    for args in
+        [&["ls"][..], &["ls", "--json"], &["extract"], &["status"], &["verify", "--archive"], &["get", "http://a.example/"]]
+    {
+        let output = run(args);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{args:?}: {}", text(&output));
+        let told = text(&output);
+        assert!(told.lines().count() == 1 && told.contains("there is no data directory at "), "{args:?}: {told}");
     }
+    assert_eq!(run(&["stage", "--dry-run"]).status.code(), Some(0));
     assert!(!data.exists());
+    // what makes one says so, once
+    let made = format!("made a new archive at {}", data.display());
+    for told in [true, false] {
+        let output = run(&["stage", "--once"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert_eq!(String::from_utf8_lossy(&output.stderr).contains(&made), told, "{}", text(&output));
+    }
+    // an empty one is no error
+    assert_eq!(run(&["ls"]).status.code(), Some(0));
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn records_that_are_no_artefacts_become_dead_letters_and_staging_goes_on() {
     append_raw(&world, 0, Record { key: "gone".into(), value: None, headers: Headers::default() });
     world.append(0, artefacts(1));
     append_raw(&world, 1, garbage(10));
-    world.ok(&["stage", "--once"]);
+    let output = world.etl(&["stage", "--once"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
 
     let offsets: Vec<i64> = world.staged()[&0].iter().map(|(offset, _)| *offset).collect();
     assert_eq!(offsets, [0, 5]);
@@ -71,7 +72,7 @@ fn many_and_large_dead_letters_fit_into_their_publishes() {
         (0..1000).map(|_| Output { topic: topic::ARTEFACTS.into(), partition: 0, record: garbage(1) }).collect();
     world.bus.append(&small).unwrap();
     world.bus.append(&small).unwrap();
-    world.ok(&["stage", "--once"]);
+    assert_eq!(world.etl(&["stage", "--once"]).output().unwrap().status.code(), Some(3));
     assert_eq!(world.committed()[0], 2006);
     assert_eq!(dead_letters(&world).len(), 2006);
 }
@@ -140,23 +141,66 @@ fn a_new_archive_says_where_it_starts_and_takes_all_there_is_from_the_start() {
 }
 
 #[test]
-fn a_segment_that_is_missing_stops_staging_until_its_loss_is_accepted() {
+fn a_segment_that_is_missing_is_staged_again_while_the_bus_has_its_records() {
+    for remedy in ["--from-start", "--accept-loss"] {
+        let world = World::new();
+        for _ in 0..3 {
+            world.append(0, artefacts(2));
+            world.ok(&["stage", "--once"]);
+        }
+        let before = world.staged();
+        std::fs::remove_file(&world.segments()[2]).unwrap();
+        world.append(0, artefacts(1));
+        let output = world.etl(&["stage", "--once", "--quiet"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.lines().count() == 1 && error.contains("offsets 4 to 6"), "{error}");
+        let (again, lost) = (error.find("--from-start").unwrap(), error.find("--accept-loss").unwrap());
+        assert!(again < lost, "what loses nothing comes first: {error}");
+        world.ok(&["stage", "--once", remedy]);
+        let staged = world.staged();
+        assert_eq!((&staged[&0][..6], staged[&0].len()), (&before[&0][..], 7), "{remedy}");
+        assert_eq!(Loss::list(&DataDir::new(world.path())).unwrap(), [], "{remedy}");
+        world.append(0, artefacts(1));
+        world.ok(&["stage", "--once"]);
+        assert_eq!(world.staged()[&0].len(), 8, "{remedy}");
+    }
+}
+
+#[test]
+fn of_a_segment_that_is_missing_only_what_the_bus_has_no_more_is_lost() {
     let world = World::new();
-    world.append(0, artefacts(2));
+    world.append(0, artefacts(3));
     world.ok(&["stage", "--once"]);
-    let segment = world.segments().remove(0);
-    std::fs::remove_file(&segment).unwrap();
+    std::fs::remove_file(&world.segments()[0]).unwrap();
+    world.at(NOON + 40 * DAY);
+    while world.bus.maintain().unwrap() {}
     world.append(0, artefacts(1));
-    let output = world.etl(&["stage", "--once", "--quiet"]).output().unwrap();
+    let output = world.etl(&["stage", "--once", "--from-start", "--quiet"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        error.lines().count() == 1 && error.contains("--accept-loss") && error.contains("offsets 0 to 2"),
-        "{error}"
-    );
+    assert!(text(&output).contains("0 to 3 no more") && text(&output).contains("--accept-loss"), "{}", text(&output));
     world.ok(&["stage", "--once", "--accept-loss"]);
-    assert_eq!(world.staged()[&0].iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [2]);
-    assert_eq!(Loss::list(&DataDir::new(world.path())).unwrap().len(), 1);
+    let losses = Loss::list(&DataDir::new(world.path())).unwrap();
+    assert_eq!(losses.iter().map(|l| (l.from, l.next)).collect::<Vec<_>>(), [(0, 3)]);
+    assert_eq!(world.segments().len(), 1);
+    world.ok(&["stage", "--once"]);
+    // of the next one the bus has the second half
+    world.at(NOON + 41 * DAY);
+    world.append(1, artefacts(2));
+    world.at(NOON + 41 * DAY + 3_600_000);
+    world.append(1, artefacts(2));
+    world.ok(&["stage", "--once"]);
+    let segment = world.segments().into_iter().find(|path| facts(path)["partition"] == "1").unwrap();
+    std::fs::remove_file(segment).unwrap();
+    world.at(NOON + 71 * DAY + 1_800_000);
+    while world.bus.maintain().unwrap() {}
+    assert_eq!(world.bus.offsets(topic::ARTEFACTS, 1).unwrap().start, 2, "the test expects retention to have worked");
+    world.ok(&["stage", "--once", "--accept-loss"]);
+    let losses = Loss::list(&DataDir::new(world.path())).unwrap();
+    assert_eq!(losses.iter().map(|l| (l.from, l.next)).collect::<Vec<_>>(), [(0, 3), (0, 2)]);
+    let segment = world.segments().into_iter().find(|path| facts(path)["partition"] == "1").unwrap();
+    assert_eq!(rows(&segment).iter().map(|row| int(row, "offset")).collect::<Vec<_>>(), [2, 3]);
+    world.ok(&["stage", "--once"]);
 }
 
 #[test]

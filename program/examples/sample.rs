@@ -40,6 +40,9 @@ enum Command {
         /// Through println!, which panics where the other returns an error
         #[arg(long)]
         println: bool,
+        /// Through serde_json, which gives an error of its own
+        #[arg(long, conflicts_with = "println")]
+        serde: bool,
     },
     /// Show progress, with a line of the log in between
     Progress,
@@ -112,10 +115,13 @@ impl Program for Cli {
                 tracing::trace!("a triviality");
                 Ok(Exit::Done)
             }
-            Command::Lines { count, println } => {
+            Command::Lines { count, println, serde } => {
                 for line in 0..count {
                     if println {
                         println!("{line}")
+                    } else if serde {
+                        serde_json::to_writer_pretty(io::stdout(), &line).context("cannot print")?;
+                        writeln!(io::stdout()).context("cannot print")?
                     } else {
                         writeln!(io::stdout(), "{line}").context("cannot print")?
                     }

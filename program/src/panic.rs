@@ -2,6 +2,8 @@
 //!
 //! What the programs leave behind is safe against a kill at any moment, so ending at once is better than going on with a
 //! thread missing, for which others may wait forever.
+//!
+//! One panic is no bug: `println!` panics where standard output cannot be written. That is the I/O error that it is.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -20,8 +22,12 @@ pub(crate) fn install(name: &'static str) {
             return;
         }
         let message = message(info.payload());
-        if message.starts_with("failed printing to stdout") && message.contains("Broken pipe") {
-            run::leave(Exit::Done.code());
+        if let Some(why) = message.strip_prefix("failed printing to stdout: ") {
+            if why.contains("Broken pipe") {
+                run::leave(Exit::Done.code());
+            }
+            log::print_error_now(name, &format!("cannot write to standard output: {why}"));
+            run::leave(Exit::FAILED);
         }
         // Not by way of the progress bars: it may be in the middle of drawing one that this thread panicked.
         log::print_error_now(name, &format!("panic, which is a bug, in {}: {message}", place(info)));

@@ -10,6 +10,7 @@ use bus::topic::ARTEFACTS;
 use program::Shutdown;
 
 use super::stager::Stager;
+use crate::complete;
 
 /// An interval of offsets, `[from, next)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,26 @@ pub struct Interval {
     pub from: i64,
     /// After the last.
     pub next: i64,
+}
+
+/// What is staged again below the committed offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All that this archive lacks: `--from-start`.
+    All,
+    /// What was set aside as damaged or missing: `--accept-loss`.
+    SetAside,
+}
+
+impl Which {
+    /// As the flags say; none when staging only goes on.
+    pub fn of(args: &super::Args) -> Option<Which> {
+        match (args.from_start, args.accept_loss) {
+            (true, _) => Some(Which::All),
+            (false, true) => Some(Which::SetAside),
+            (false, false) => None,
+        }
+    }
 }
 
 /// What of `[start, committed)` of a partition the archive neither holds nor has recorded as lost.
@@ -30,6 +51,23 @@ pub fn holes(data: &DataDir, partition: u32, start: i64, committed: i64) -> Resu
     let lost = Loss::list(data)?;
     let lost = lost.iter().filter(|l| l.source == source).map(|l| Interval { from: l.from, next: l.next });
     Ok(complement(held.chain(lost).collect(), start, committed))
+}
+
+/// What of `[start, committed)` of a partition was set aside, and is neither staged again nor recorded as lost.
+fn set_aside(data: &DataDir, partition: u32, start: i64, committed: i64) -> Result<Vec<Interval>> {
+    let aside = complete::set_aside(data, &Catalogue::read(data)?)?.into_iter();
+    let ours = aside.filter(|hole| hole.source == Source::Partition(partition));
+    let mut clipped: Vec<Interval> =
+        ours.map(|hole| Interval { from: hole.from.max(start), next: hole.next.min(committed) }).collect();
+    clipped.sort_by_key(|interval| interval.from);
+    // two of them may share offsets
+    let mut at = start;
+    for interval in &mut clipped {
+        interval.from = interval.from.max(at);
+        at = at.max(interval.next);
+    }
+    clipped.retain(|interval| interval.from < interval.next);
+    Ok(clipped)
 }
 
 fn complement(mut held: Vec<Interval>, start: i64, end: i64) -> Vec<Interval> {
@@ -50,13 +88,17 @@ fn complement(mut held: Vec<Interval>, start: i64, end: i64) -> Vec<Interval> {
 
 impl Stager {
     /// Stages the holes of a partition that was just assigned; false when shutdown came in between.
-    pub fn fill_holes(&mut self, partition: u32, shutdown: &Shutdown) -> Result<bool> {
+    pub fn fill_holes(&mut self, partition: u32, which: Which, shutdown: &Shutdown) -> Result<bool> {
         let Some(part) = self.parts.get(&partition) else { return Ok(true) };
         let (next, max_time, end, committed) = (part.next, part.max_time, part.end, part.assignment.committed);
         let Some(committed) = committed else { return Ok(true) };
         let start = self.bus.offsets(ARTEFACTS, partition)?.start;
         let mut complete = true;
-        for hole in holes(&self.data, partition, start, committed)? {
+        let holes = match which {
+            Which::All => holes(&self.data, partition, start, committed)?,
+            Which::SetAside => set_aside(&self.data, partition, start, committed)?,
+        };
+        for hole in holes {
             tracing::info!(partition, from = hole.from, next = hole.next, "staging what this archive lacks");
             complete = self.fill(partition, hole, committed, shutdown)?;
             if !complete {

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use archive::{Catalogue, DataDir, DataSet, Loss, Quarantined, SegmentName, Source, TmpDir, rename_new, sync_dir};
+use archive::{Catalogue, DataDir, DataSet, Day, Loss, Quarantined, SegmentName, Source, TmpDir, rename_new, sync_dir};
 use bus::Bus;
 use bus::payload::{Seal, SealKey};
 use bus::topic::{ARTEFACTS, SEALS, STAGE_GROUP};
@@ -63,7 +63,7 @@ fn finish_rename(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
         if seal.sha256.as_ref().is_some_and(|sealed| *sealed != found) {
             bail!(
                 "{} is what partition {} was sealed as, but its SHA-256 is {found} and not {}: it is damaged; move it away \
-                 and run `etl stage --accept-loss`, which records offsets {} to {} as lost",
+                 and run `etl stage --once --from-start`, which stages offsets {} to {} again while the bus has them",
                 tmp.display(),
                 key.partition,
                 seal.sha256.as_deref().unwrap_or_default(),
@@ -80,9 +80,9 @@ fn finish_rename(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
         return Ok(false);
     }
     bail!(
-        "partition {} was sealed as {file}, but neither that file nor its unfinished one ({}) is in {}: bring it back, or run \
-         `etl verify --archive`, which stages it again while the bus has its records, or `etl stage --accept-loss`, which records \
-         offsets {} to {} as lost",
+        "partition {} was sealed as {file}, but neither that file nor its unfinished one ({}) is in {}: run `etl stage --once \
+         --from-start` or `etl verify --archive`, which stage it again while the bus has its records, or bring it back; of offsets \
+         {} to {} `etl stage --once --accept-loss` records as lost what the bus has no more",
         key.partition,
         seal.tmp.as_deref().unwrap_or("none"),
         data.root().display(),
@@ -103,8 +103,10 @@ fn is_held_elsewhere(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool>
     Ok(lost || aside || catalogue.segments(DataSet::Artefacts, None, None).iter().any(|segment| holds(&segment.name)))
 }
 
-/// Records what this archive's latest seals name and what is nowhere as lost (`--accept-loss`).
-pub fn accept_loss(data: &DataDir, archive: &str, seals: &Seals) -> Result<u64> {
+/// Takes note of the segments that this archive's latest seals name and whose files are missing: from now on they are set
+/// aside, so their offsets are staged again (`--from-start`), by this run or by `etl verify --archive`. What the bus has no more
+/// is refused, or with `accept_loss` recorded as lost; gives the number of these offsets.
+pub fn set_missing_aside(bus: &Bus, data: &DataDir, archive: &str, seals: &Seals, accept_loss: bool) -> Result<u64> {
     let mut lost = 0;
     for (key, seal) in seals.iter().filter(|(key, _)| key.archive == archive && key.topic == ARTEFACTS) {
         let Some(file) = &seal.file else { continue };
@@ -112,12 +114,37 @@ pub fn accept_loss(data: &DataDir, archive: &str, seals: &Seals) -> Result<u64> 
         if there(file) || seal.tmp.as_deref().is_some_and(there) || is_held_elsewhere(data, key, seal)? {
             continue;
         }
-        let reason = format!("{file} was sealed and is missing; accepted by --accept-loss");
-        Loss::of_partition(&key.topic, key.partition, seal.from, seal.next, reason).record(data)?;
-        tracing::warn!(partition = key.partition, from = seal.from, next = seal.next, "recorded as lost");
-        lost += (seal.next - seal.from) as u64;
+        let gone_to = bus.offsets(ARTEFACTS, key.partition)?.start.min(seal.next);
+        if gone_to > seal.from && !accept_loss {
+            bail!(
+                "partition {} was sealed as {file}, which is missing, and the bus has its offsets {} to {gone_to} no more: bring \
+                 it back, or add --accept-loss, which records them as lost",
+                key.partition,
+                seal.from
+            );
+        }
+        // the record first: whatever happens from here on, `etl status` and `etl verify --archive` know of the hole
+        let (day, name) = day_and_name(file).with_context(|| format!("a seal names {file}, which is no segment"))?;
+        Quarantined::record(data, day, &name, "it was sealed, and its file is missing")?;
+        if gone_to > seal.from {
+            let reason = format!("{file} was sealed and is missing, and the bus has these offsets no more");
+            Loss::of_partition(&key.topic, key.partition, seal.from, gone_to, reason).record(data)?;
+            tracing::warn!(partition = key.partition, from = seal.from, next = gone_to, "recorded as lost");
+            lost += (gone_to - seal.from) as u64;
+        }
+        if gone_to < seal.next {
+            tracing::warn!("{file} is missing; the bus still has its records, which are staged again");
+        }
     }
     Ok(lost)
+}
+
+/// Day and name of a segment, from its path in the data directory.
+fn day_and_name(file: &str) -> Option<(Day, SegmentName)> {
+    let path = Path::new(file);
+    let name = path.file_name()?.to_str()?.parse().ok()?;
+    let day = path.parent()?.file_name()?.to_str()?.strip_prefix("day=")?.parse().ok()?;
+    Some((day, name))
 }
 
 /// Removes the folders of unfinished files that crashed stagers left. After [`finish_renames`] only.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use archive::schema::{self, Kind};
-use archive::{DataSet, Day, Segment};
+use archive::{DataSet, Day, MENDS, Segment};
 use polars::prelude::{DataType, FileMetadata, ParallelStrategy, ParquetReader, SerReader, TimeUnit};
 use program::Progress;
 
@@ -245,5 +245,5 @@ impl Task {
 fn contained<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     program::contained(read)
         .unwrap_or_else(|panic| Err(anyhow!("the Parquet reader gave up: {panic}")))
-        .with_context(|| format!("cannot read segment {}", path.display()))
+        .with_context(|| format!("cannot read segment {}; {MENDS}", path.display()))
 }

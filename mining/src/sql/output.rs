@@ -79,7 +79,7 @@ impl Output {
             (Format::Table, _) => Kind::Table { rows: Vec::new(), top, out: out()? },
             (Format::Csv, _) => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out()?);
-                writer.write_record(schema.iter_names().map(|name| name.as_str()))?;
+                writer.write_record(schema.iter_names().map(|name| name.as_str())).map_err(plain)?;
                 Kind::Csv(Box::new(writer))
             }
             (Format::Json, _) => Kind::Json(out()?),
@@ -114,9 +114,9 @@ impl Output {
                         let value = column.get(row)?;
                         let cell = value::text(&value, true);
                         let cell = if value.get_str().is_some() { defused(&cell).into_owned() } else { cell };
-                        writer.write_field(cell)?;
+                        writer.write_field(cell).map_err(plain)?;
                     }
-                    writer.write_record(None::<&[u8]>)?;
+                    writer.write_record(None::<&[u8]>).map_err(plain)?;
                 }
             }
             Kind::Json(out) => {
@@ -161,6 +161,14 @@ impl Output {
             eprintln!("{} rows: {}", crate::report::grouped(rows as i64), path.display());
         }
         Ok(())
+    }
+}
+
+/// What went wrong below the writer of CSV, which keeps it to itself: a closed pipe ends a run quietly.
+fn plain(error: csv::Error) -> anyhow::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        other => anyhow::anyhow!("cannot write CSV: {other:?}"),
     }
 }
 

@@ -106,6 +106,7 @@ fn a_damaged_segment_is_one_line_that_names_it_and_leaves_no_report() {
             let text = error(&root, &[miner], 1);
             assert!(text.contains(path.file_name().unwrap().to_str().unwrap()), "{damage}: {text}");
             assert_eq!(text.lines().count(), 1, "{damage}: {text}");
+            assert!(text.contains("`etl verify --archive`"), "{damage}: {text}");
         }
         assert!(!root.join("reports").exists(), "{damage}");
     }

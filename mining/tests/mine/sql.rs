@@ -71,3 +71,21 @@ fn what_cannot_be_answered_is_said_in_one_line() {
     assert!(errors(&output).len() == 1 && errors(&output)[0].contains("--memory"), "{}", stderr(&output));
     assert!(ask(&root, &["SELECT url FROM pages WHERE host = 'x'", "--explain"]).contains("Parquet"));
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let (_dir, root) = archive();
+    let query = "SELECT a.url FROM pages a CROSS JOIN pages b CROSS JOIN pages c CROSS JOIN pages d CROSS JOIN pages e \
+                 CROSS JOIN pages f";
+    for arguments in
+        [&["sql", query, "--format", "json"][..], &["sql", query, "--format", "csv"], &["schema", "--json"]]
+    {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mine"));
+        command.args(arguments).arg("--data").arg(&root).arg("--quiet");
+        // one end of a pipe of which the other is closed before anything is written
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!((output.status.code(), errors(&output)), (Some(0), vec![]), "{arguments:?}");
+    }
+}

@@ -59,7 +59,7 @@ fn a_panic_on_any_thread_is_one_line_and_code_1() {
 
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
-    for way in [["lines", "1000000"].as_slice(), &["lines", "1000000", "--println"]] {
+    for way in [["lines", "1000000"].as_slice(), &["lines", "1000000", "--println"], &["lines", "1000000", "--serde"]] {
         let mut running = Running::start(&mut Place::new().command(way));
         assert_eq!(running.line(), "0");
         // Closes the pipe: the child's next write fails.
@@ -83,10 +83,12 @@ fn a_full_disk_under_standard_output_is_an_error() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let ended = Ended::of(Place::new().command(&["lines", "3"]).stdout(full));
     assert_eq!(ended.refused(1), "sample: error: cannot print: No space left on device (os error 28)");
-    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let ended = Ended::of(Place::new().command(&["config", "show"]).stdout(full));
-    assert_eq!(
-        ended.refused(1),
-        "sample: error: cannot write to standard output: No space left on device (os error 28)"
-    );
+    for way in [["config", "show"].as_slice(), &["lines", "3", "--println"]] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = Ended::of(Place::new().command(way).stdout(full));
+        assert_eq!(
+            ended.refused(1),
+            "sample: error: cannot write to standard output: No space left on device (os error 28)"
+        );
+    }
 }
