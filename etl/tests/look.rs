@@ -159,9 +159,14 @@ fn a_data_directory_that_does_not_exist_is_an_error_of_what_only_looks_and_is_no
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_etl"));
         command.args(args).arg("--data").arg(&data).output().unwrap()
     };
-    for args in
-        [&["ls"][..], &["ls", "--json"], &["extract"], &["status"], &["verify", "--archive"], &["get", "http://a.example/"]]
-    {
+    for args in [
+        &["ls"][..],
+        &["ls", "--json"],
+        &["extract"],
+        &["status"],
+        &["verify", "--archive"],
+        &["get", "http://a.example/"],
+    ] {
         let output = run(args);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{args:?}: {}", text(&output));
         let told = text(&output);

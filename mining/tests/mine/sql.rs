@@ -85,7 +85,8 @@ fn a_reader_that_goes_away_ends_it_quietly() {
         // one end of a pipe of which the other is closed before anything is written
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let output =
+            command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
         assert_eq!((output.status.code(), errors(&output)), (Some(0), vec![]), "{arguments:?}");
     }
 }

@@ -33,19 +33,24 @@ pub(crate) struct Part {
     output: String,
 }
 
-/// Runs everything and writes docs/long-<date>.md; true when all is well. `suite` is the closing line of the tests.
+/// Runs everything and writes docs/long-<date>.md, anew after each part; true when all is well. `suite` is the closing line
+/// of the tests.
 pub(crate) fn run(workspace: &Workspace, suite: &str) -> anyhow::Result<bool> {
-    let parts = parts(workspace, "", false)?;
     let date = clock::today();
+    let machine = page::machine();
     let file = workspace.root.join("docs").join(format!("long-{date}.md"));
-    write(&file, &page::page(&date, &page::machine(), suite, &parts))?;
+    let keep = |parts: &[Part]| {
+        let text = page::page(&date, &machine, suite, parts);
+        write(&file, &page::without_places(&text, workspace))
+    };
+    let parts = parts(workspace, "", false, &keep)?;
     println!("\n{}\nwrote {}", page::table(&parts), crate::line::relative(&file).display());
     Ok(good(&parts))
 }
 
 /// Runs only the parts whose name contains `filter`, and writes nothing down.
 pub(crate) fn some(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<bool> {
-    let parts = parts(workspace, filter, built)?;
+    let parts = parts(workspace, filter, built, &|_| Ok(()))?;
     anyhow::ensure!(!parts.is_empty(), "no part of the long tier has {filter:?} in its name");
     println!("\n{}", page::table(&parts));
     Ok(good(&parts))
@@ -61,7 +66,13 @@ fn good(parts: &[Part]) -> bool {
     })
 }
 
-fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec<Part>> {
+/// Runs the parts whose name contains `filter`; `keep` is told after each.
+fn parts(
+    workspace: &Workspace,
+    filter: &str,
+    built: bool,
+    keep: &dyn Fn(&[Part]) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Part>> {
     let xtask = std::env::current_exe().context("cannot tell where this executable is")?;
     let chore = |args: &[&str]| chore(&Line::new(&xtask).args(args).dir(&workspace.root));
     let more: &[&str] = if built { &["--built"] } else { &[] };
@@ -70,6 +81,7 @@ fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec
     let mut part = |name: &str, run: &dyn Fn() -> anyhow::Result<Done>| -> anyhow::Result<()> {
         if name.contains(filter) {
             parts.push(one(name, run)?);
+            keep(&parts)?;
         }
         Ok(())
     };
@@ -78,13 +90,20 @@ fn parts(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<Vec
     for tree in &equal::TREES {
         part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree, built))?;
     }
-    part("miners agree with reference tools", &|| truth::check(workspace, built))?;
-    part("miners keep their limit of memory", &|| truth::memory(workspace, built))?;
     part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
-    part("a night over a real crawl", &|| night::check(workspace, built))?;
-    for bench in ["bus", "line", "stage", "extract", "mine", "upload"] {
+    for bench in ["bus", "line", "stage", "extract", "upload"] {
         part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
     }
+    part("bench bus on Kafka", &|| chore(&["bench", "bus", "--bus", "kafka"]))?;
+    part("bench stage on Kafka", &|| chore(&["bench", "stage", "--bus", "kafka"]))?;
+    part("bench crawl on Kafka", &|| chore(&["bench", "crawl"]))?;
+    part("a night over a real crawl", &|| night::check(workspace, built))?;
+    part("miners agree with reference tools", &|| truth::check(workspace, built))?;
+    part("miners keep their limit of memory", &|| truth::memory(workspace, built))?;
+    part("bench mine", &|| chore(&["bench", "mine"]))?;
+    part("kills and suspensions on Kafka", &|| {
+        chaos(&["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "200", "--pages", "10000"])
+    })?;
     Ok(parts)
 }
 

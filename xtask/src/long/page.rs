@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Outcome, Part};
+use crate::workspace::Workspace;
 
 /// The whole page.
 pub(crate) fn page(date: &str, machine: &str, suite: &str, parts: &[Part]) -> String {
@@ -20,6 +21,20 @@ pub(crate) fn page(date: &str, machine: &str, suite: &str, parts: &[Part]) -> St
         }
     }
     text
+}
+
+/// The text with names in the place of folders, which differ from machine to machine.
+pub(crate) fn without_places(text: &str, workspace: &Workspace) -> String {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let places = [
+        (workspace.target.display().to_string(), "$CARGO_TARGET_DIR"),
+        (workspace.root.display().to_string(), "."),
+        (home, "~"),
+    ];
+    places
+        .iter()
+        .filter(|(place, _)| place.len() > 1)
+        .fold(text.to_owned(), |text, (place, name)| text.replace(place, name))
 }
 
 /// One line a part.
