@@ -83,9 +83,9 @@ pub(crate) fn check(workspace: &Workspace, built: bool) -> anyhow::Result<Done> 
     drop(server);
 
     let mut wrong = breaches(&night);
-    let pages = sent(&night, "documents");
+    let pages = figure(&night, "extract", "pages");
     if pages < PAGES {
-        wrong.push(format!("the database holds {pages} documents of the day; {PAGES} pages were to come"));
+        wrong.push(format!("{pages} pages were extracted; {PAGES} were to come"));
     }
     if compared.json["differences"].as_array().is_none_or(|list| !list.is_empty()) {
         wrong.push(format!("the database differs from the archive: {}", compared.json["differences"]));
@@ -133,8 +133,8 @@ fn one(line: &Line) -> anyhow::Result<Ran> {
     Ok(Ran { json, seconds: began.elapsed().as_secs_f64(), peak: own.or(peak) })
 }
 
-fn sent(night: &[(&str, Ran, u64)], key: &str) -> u64 {
-    night.iter().find(|(name, ..)| *name == "upload").and_then(|(_, ran, _)| ran.json[key].as_u64()).unwrap_or(0)
+fn figure(night: &[(&str, Ran, u64)], step: &str, key: &str) -> u64 {
+    night.iter().find(|(name, ..)| *name == step).and_then(|(_, ran, _)| ran.json[key].as_u64()).unwrap_or(0)
 }
 
 /// What used more memory than it may, or was not measured.
@@ -173,7 +173,7 @@ mod tests {
             breaches(&night),
             ["upload used 300 MB, over its limit of 256 MB", "the peak of terms was not measured"]
         );
-        assert_eq!(sent(&night, "documents"), 7);
+        assert_eq!(figure(&night, "upload", "documents"), 7);
         assert!(table(&night).contains("documents 7"));
     }
 }
