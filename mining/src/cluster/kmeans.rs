@@ -126,6 +126,8 @@ const NONE: u32 = u32::MAX;
 
 impl Run {
     fn start(rows: &Rows, k: usize, seed: u64, start: u64, tick: Tick<'_>) -> Result<Run> {
+        // Known before the seeds are: what cannot fit need not be begun.
+        tick(rows.columns * k * 12)?;
         let mut draw = Draw::new(seed, start);
         let seeds = seeds(rows, k, &mut draw, tick)?;
         let k = seeds.len();
