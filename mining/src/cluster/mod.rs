@@ -5,6 +5,7 @@ mod kmeans;
 mod label;
 mod map;
 mod rows;
+mod run;
 mod seeds;
 mod stability;
 

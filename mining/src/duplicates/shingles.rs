@@ -53,6 +53,7 @@ pub fn set(text: &str, width: usize) -> Vec<u64> {
     shingles(text, width, |shingle| set.push(shingle));
     set.sort_unstable();
     set.dedup();
+    set.shrink_to_fit();
     set
 }
 

@@ -15,8 +15,9 @@ use crate::spill::List;
 
 /// Bytes of shingles that are compared at once, unless an eighth of the limit of memory is less.
 const AT_ONCE: u64 = 256 << 20;
-/// Shingles that are assumed of a page before it is read, for the size of a round.
-const GUESS: u64 = 2_000;
+/// Bytes of a page in a round, whatever its length, and of a pair.
+const PAGE: u64 = 64;
+const PAIR: u64 = 8;
 
 /// Candidates that were compared.
 #[derive(Debug, Default)]
@@ -29,18 +30,23 @@ pub struct Verified {
 
 /// Keeps the pairs whose similarity reaches the threshold.
 pub fn verify(source: &Source, pages: &Pages, pairs: &List<1>, width: usize, threshold: f64) -> Result<Verified> {
-    let most = (at_once(source) / (8 * GUESS)).max(2) as usize;
+    let most = at_once(source);
     let mut verified = Verified::default();
     let mut reader = pairs.reader()?;
     let mut next = reader.next()?;
     while next.is_some() {
         source.go_on()?;
-        let (mut needed, mut round) = (BTreeSet::new(), Vec::new());
+        let (mut needed, mut round, mut bytes) = (BTreeSet::new(), Vec::new(), 0);
         while let Some([pair]) = next
-            && needed.len() < most
+            && bytes < most
         {
             let pair = ((pair >> 32) as u32, pair as u32);
-            needed.extend([pair.0, pair.1]);
+            bytes += PAIR;
+            for page in [pair.0, pair.1] {
+                if needed.insert(page) {
+                    bytes += weight(pages, page);
+                }
+            }
             round.push(pair);
             next = reader.next()?;
         }
@@ -50,6 +56,11 @@ pub fn verify(source: &Source, pages: &Pages, pairs: &List<1>, width: usize, thr
         verified.pairs.par_extend(round.par_iter().copied().filter(alike));
     }
     Ok(verified)
+}
+
+/// Bytes of the shingles of a page, at most.
+fn weight(pages: &Pages, page: u32) -> u64 {
+    PAGE + 8 * u64::from(pages.pages[page as usize].words)
 }
 
 fn at_once(source: &Source) -> u64 {
@@ -76,10 +87,21 @@ pub fn with_originals(source: &Source, pages: &Pages, groups: &Groups, width: us
             }
         }
     }
-    let most = (at_once(source) / (8 * GUESS)).max(2) as usize;
-    for round in open.chunks(most) {
+    let (most, mut open) = (at_once(source), &open[..]);
+    while !open.is_empty() {
         source.go_on()?;
-        let needed: BTreeSet<u32> = round.iter().flat_map(|&(a, b)| [a, b]).collect();
+        let (mut needed, mut count, mut bytes) = (BTreeSet::new(), 0, 0);
+        while count < open.len() && bytes < most {
+            let (page, original) = open[count];
+            for page in [page, original] {
+                if needed.insert(page) {
+                    bytes += weight(pages, page);
+                }
+            }
+            count += 1;
+        }
+        let (round, rest) = open.split_at(count);
+        open = rest;
         let sets = sets(source, pages, &needed, width)?;
         similar.extend(round.iter().map(|(page, original)| (*page, jaccard(&sets[page], &sets[original]))));
     }

@@ -57,7 +57,7 @@ fn shares_joined_are_the_whole() {
     let mut fetches = [pages("2026-11-20", 0), pages("2026-11-21", 30)].concat();
     for (number, fetch) in fetches.iter_mut().enumerate() {
         let name = fetch.url.clone();
-        let site = format!("http://cdn{}.other.example/x.js", number % 3);
+        let site = format!("http://cdn.other{}.example/x.js", number % 3);
         *fetch = fetch.clone().to(&format!("http://a.example/{}", number * 7 % 100)).link("script", &site, None);
         *fetch = fetch.clone().to("http://a.example/gone").to(&format!("{name}?moved"));
         if number % 2 == 0 {
