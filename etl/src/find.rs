@@ -131,9 +131,10 @@ fn in_group(reader: &SegmentReader, group: usize, wanted: &Wanted) -> Result<Vec
 
 /// False when the Bloom filter knows that the text is not there.
 fn may_hold(reader: &SegmentReader, group: usize, column: usize, text: &str) -> Result<bool> {
-    let filter: Option<Sbbf> = reader.columns(&[])?.get_row_group_column_bloom_filter(group, column).with_context(|| {
-            format!("cannot read {}, which is damaged; {MENDS}", reader.path().display())
-        })?;
+    let filter: Option<Sbbf> = reader
+        .columns(&[])?
+        .get_row_group_column_bloom_filter(group, column)
+        .with_context(|| format!("cannot read {}, which is damaged; {MENDS}", reader.path().display()))?;
     Ok(filter.is_none_or(|filter| filter.check(&text)))
 }
 
