@@ -16,7 +16,7 @@ use crate::{complete, segment_reader, size, world};
 /// Tell for each day what is staged, extracted, uploaded, verified and mined, and what to do next
 ///
 /// A day is late when it ended longer ago than --late-after and something is still to be done. Recorded losses are told, and
-/// are nothing to do. Exit code 3 when a day is late.
+/// are nothing to do. Exit code 3 when a day is late, or a segment damaged or gone.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// So many days, up to today
@@ -44,6 +44,8 @@ struct Standing {
     mined: Vec<String>,
     /// Offsets that are lost.
     lost: i64,
+    /// A segment is damaged, set aside or gone.
+    damaged: bool,
     late: bool,
     /// The next thing to do; none when the day is done.
     next: Option<String>,
@@ -88,7 +90,8 @@ pub fn run(args: &Args, common: &Common) -> Result<Exit> {
     } else {
         print(&days, lost_all)?;
     }
-    Ok(if late { Exit::Partly } else { Exit::Done })
+    let damaged = days.iter().any(|day| day.damaged);
+    Ok(if late || damaged { Exit::Partly } else { Exit::Done })
 }
 
 /// Days with marks, segments or an upload.
@@ -199,6 +202,7 @@ impl Context<'_> {
             verified,
             mined,
             lost,
+            damaged: damaged || waiting,
             late: false,
             next,
         })

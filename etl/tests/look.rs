@@ -76,7 +76,7 @@ fn get_goes_on_where_a_segment_is_damaged() {
     std::fs::write(&world.segments()[1], "").unwrap();
     let today = world.etl(&["status", "--json"]).output().unwrap();
     let days: serde_json::Value = serde_json::from_slice(&today.stdout).unwrap();
-    assert_eq!(days["days"][1]["next"], "etl verify --archive", "{days}");
+    assert_eq!((today.status.code(), &days["days"][1]["next"]), (Some(3), &"etl verify --archive".into()), "{days}");
     // staging does not build on a damaged last segment, and says what mends it
     let output = world.etl(&["stage", "--once", "--quiet"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -244,4 +244,75 @@ fn tail_follows_what_comes() {
     assert_eq!(offset(), (1, 1));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Lets a folder be read only, as long as it lives; none where that cannot be done, which is told.
+struct ReadOnly(std::path::PathBuf);
+
+impl ReadOnly {
+    fn new(folder: &std::path::Path, test: &str) -> Option<ReadOnly> {
+        if !have("mount", test) || !have("umount", test) {
+            return None;
+        }
+        let mount = |options: &[&str]| {
+            let mut mount = std::process::Command::new("mount");
+            mount.args(options).arg(folder).stderr(std::process::Stdio::null());
+            mount.status().is_ok_and(|status| status.success())
+        };
+        if !mount(&["--bind", folder.to_str().unwrap()]) {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs the right to mount");
+            eprintln!("not run: {test}: mounting needs root");
+            return None;
+        }
+        let mounted = ReadOnly(folder.to_owned());
+        assert!(mount(&["-o", "remount,bind,ro"]));
+        Some(mounted)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        std::process::Command::new("umount").arg("-l").arg(&self.0).status().unwrap();
+    }
+}
+
+#[test]
+fn a_read_only_disk_can_be_looked_at() {
+    let name = "a_read_only_disk_can_be_looked_at";
+    let mut world = staged_world();
+    let elsewhere = World::new();
+    let read = |folder: &std::path::Path, args: &[&str], code: i32| {
+        let output = elsewhere.etl_at(folder, &folder.join("bus.db"), args).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output));
+        text(&output)
+    };
+    let looks = |folder: &std::path::Path| -> (usize, bool) {
+        assert!(read(folder, &["ls"], 0).contains("complete"));
+        read(folder, &["status", "--days", "1"], 0);
+        read(folder, &["get", "http://example.org/none"], 1);
+        let refused = read(folder, &["stage", "--once", "--quiet"], 1);
+        assert!(refused.contains("Read-only file system") || refused.contains("cannot be written"), "{refused}");
+        let tail = read(folder, &["tail", "artefacts"], 0);
+        (tail.matches("artefacts-").count(), tail.contains("are not seen"))
+    };
+    // closed: nothing lies beside the log
+    world.bus = bus::Bus::open(elsewhere.path().join("other.db").to_str().unwrap(), &bus::Options::default()).unwrap();
+    let Some(mounted) = ReadOnly::new(world.path(), name) else { return };
+    assert_eq!(looks(world.path()), (4, false));
+    drop(mounted);
+    // while somebody else writes it
+    let log = world.path().join("bus.db");
+    world.bus = bus::Bus::open(log.to_str().unwrap(), &bus::Options::default()).unwrap();
+    world.append(7, vec![fixed(9, "http://example.org/fresh", "x")]);
+    let mounted = ReadOnly::new(world.path(), name).unwrap();
+    assert_eq!(looks(world.path()), (5, false));
+    drop(mounted);
+    // a copy of what a crash leaves, without the shared memory: what is in the file is seen, and the rest is told
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["bus.db", "bus.db-wal"] {
+        std::fs::copy(world.path().join(file), copy.path().join(file)).unwrap();
+    }
+    let _mounted = ReadOnly::new(copy.path(), name).unwrap();
+    let tail = read(copy.path(), &["tail", "artefacts"], 0);
+    assert_eq!((tail.matches("artefacts-").count(), tail.matches("are not seen").count()), (4, 1), "{tail}");
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::Misuse;
+
 /// Shared flags; flattened (global) into each executable's own.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Shared options")]
@@ -37,6 +39,18 @@ pub struct Common {
 }
 
 impl Common {
+    /// Refuses what would be left unread: properties of Kafka for an embedded log.
+    pub(crate) fn check(&self) -> Result<(), Misuse> {
+        match &self.bus_config {
+            Some(file) if !self.bus_url().contains("://") => Err(Misuse::new(format!(
+                "--bus-config {} is for kafka:// only, and the bus is the embedded log {}: leave it out, or name another --bus",
+                file.display(),
+                self.bus_url()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The bus URL: as given, else the embedded log in the data directory.
     pub fn bus_url(&self) -> String {
         self.bus.clone().unwrap_or_else(|| self.data.join("bus.db").to_string_lossy().into_owned())

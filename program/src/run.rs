@@ -87,6 +87,7 @@ fn end<P: Program>(ended: anyhow::Result<Exit>, verbose: u8) -> u8 {
 
 /// Logging, progress and signals, in this order: a signal that comes early is drained and logged as any other.
 fn start(common: &Common) -> anyhow::Result<Shutdown> {
+    common.check()?;
     progress::enable(common);
     log::start(common)?;
     let shutdown = Shutdown::default();

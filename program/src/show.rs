@@ -1,6 +1,7 @@
 //! `config show`: each setting, its value, and where the value comes from. Secrets are masked.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, FromArgMatches};
@@ -21,6 +22,8 @@ struct Line {
     values: Vec<(String, Value)>,
     list: bool,
     origin: Origin,
+    /// What the flag's help says of its default.
+    told: Option<String>,
 }
 
 /// What `config show` prints.
@@ -52,6 +55,7 @@ pub(crate) fn show(command: &Command, argv: &[OsString], matches: &ArgMatches) -
             shared = outside;
         }
     }
+    fill_defaults(&mut lines);
     for variable in strangers(&built) {
         tracing::warn!("environment variable {variable} is set, but {} has no flag of that name", built.get_name());
     }
@@ -66,7 +70,14 @@ fn config_file(file: &File, matches: &ArgMatches) -> Line {
         _ => Origin::Default,
     };
     let values = Some(&file.name).filter(|name| !name.is_empty()).map(|name| (name.clone(), json!(name)));
-    Line { command: Vec::new(), key: "config".to_owned(), values: values.into_iter().collect(), list: false, origin }
+    Line {
+        command: Vec::new(),
+        key: "config".to_owned(),
+        values: values.into_iter().collect(),
+        list: false,
+        origin,
+        told: None,
+    }
 }
 
 fn wanted(resolved: &ArgMatches) -> Vec<String> {
@@ -86,7 +97,47 @@ fn line(path: &[String], key: &str, arg: &Arg, outside: Option<&Setting>, matche
     };
     let values = values.into_iter().map(|value| shown(key, arg, value)).collect();
     let list = matches!(arg.get_action(), clap::ArgAction::Append) || arg.get_value_delimiter().is_some();
-    Line { command: path.to_vec(), key: key.to_owned(), values, list, origin }
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let told = help.split_once("[default: ").and_then(|(_, rest)| rest.split(']').next()).map(str::to_owned);
+    Line { command: path.to_vec(), key: key.to_owned(), values, list, origin, told }
+}
+
+/// Where a default depends on the machine or on `--data`, its value here; else, in the table, what the help says of it.
+fn fill_defaults(lines: &mut [Line]) {
+    let known: Vec<(Vec<String>, PathBuf)> = lines
+        .iter()
+        .filter(|line| line.key == "data")
+        .filter_map(|line| Some((line.command.clone(), PathBuf::from(&line.values.first()?.0))))
+        .collect();
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    for line in lines.iter_mut().filter(|line| line.values.is_empty()) {
+        let Some(told) = line.told.as_deref() else { continue };
+        // the innermost command above it that has a value of its own
+        let above = known.iter().filter(|(of, _)| line.command.starts_with(of)).max_by_key(|(of, _)| of.len());
+        let data = above.map(|(_, data)| data.clone()).unwrap_or_default();
+        let path = |name: &str| json!(data.join(name).to_string_lossy());
+        let value = match told {
+            "bus.db in the data directory" => path("bus.db"),
+            "<data>/reports" => path("reports"),
+            "one a processor, at most 4" => json!(processors().min(4)),
+            "one a core" | "one per processor" => json!(processors()),
+            "the host name" | "the machine's name" => json!(machine()),
+            _ => Value::Null,
+        };
+        let text = match &value {
+            Value::Null => format!("({told})"),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        line.values = vec![(text, value)];
+    }
+}
+
+/// Name of this machine.
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 fn shown(key: &str, arg: &Arg, value: &OsStr) -> (String, Value) {

@@ -42,7 +42,14 @@ pub(super) fn hold(folder: &Path, group: &str, instance: &str) -> Result<Held> {
             Err(TryLockError::WouldBlock) => nap(Duration::from_millis(5)),
         }
     }
-    Err(Error::Busy { group: group.into(), holder: text(&mut file).map_err(io)? })
+    Err(busy(group, &text(&mut file).map_err(io)?))
+}
+
+/// The error that a group is taken. Another instance name does not help here, so it says what does.
+pub(super) fn busy(group: &str, holder: &str) -> Error {
+    let holder =
+        format!("{holder}; the embedded log takes one member of a group at a time, Kafka (--bus kafka://…) several");
+    Error::Busy { group: group.into(), holder }
 }
 
 /// Who holds a group.

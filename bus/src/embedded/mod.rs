@@ -44,6 +44,7 @@ struct Inner {
     /// Folder of the groups' lock files.
     locks: PathBuf,
     cluster: String,
+    access: open::Access,
     clock: Clock,
     idle: Mutex<Vec<Connection>>,
     /// Wakes readers of this process at once; those of other processes look at the file's version.
@@ -60,6 +61,7 @@ impl Log {
             path: opened.path,
             locks: opened.locks,
             cluster: opened.cluster,
+            access: opened.access,
             clock: options.clock.clone(),
             idle: Mutex::new(vec![opened.connection]),
             signal: signal::Signal::default(),
@@ -161,7 +163,7 @@ impl Log {
     }
 
     fn connect(&self) -> Result<Connection> {
-        open::connect(&self.0.path)
+        open::connect(&self.0.path, self.0.access)
     }
 }
 

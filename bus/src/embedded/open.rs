@@ -1,12 +1,16 @@
 //! Opening the file: is it ours, is it new, and the settings of every connection.
+//!
+//! Where the file or its folder cannot be written (a disk mounted to be read, another user's log), it is opened all the same for
+//! those that only look; whoever writes gets the error that it cannot be written.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use super::fault::{explain, fault};
 use super::schema::{APPLICATION, TABLES, VERSION};
@@ -24,6 +28,17 @@ pub(super) struct Opened {
     pub locks: PathBuf,
     pub cluster: String,
     pub connection: Connection,
+    pub access: Access,
+}
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and write, as far as the file's permissions go.
+    Full,
+    /// Read what is in the file itself, as if nobody ever wrote it: its folder has no place for the shared memory that readers of a
+    /// write-ahead log need.
+    Frozen,
 }
 
 /// Opens the log at `path`, making it and its folders where they are missing.
@@ -35,29 +50,41 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     if let Some(folder) = path.parent() {
         make_folder(folder, &path)?;
     }
-    let connection = raw(&path)?;
+    let connection = raw(&path, Access::Full)?;
     // From here on the file exists. Two names of one file must agree on its lock folder.
     let path = fs::canonicalize(&path).map_err(at(&path))?;
     let mut locks = OsString::from(&path);
     locks.push(".d");
     let locks = PathBuf::from(locks);
-    if !is_ours(&connection, &path)? {
-        make_folder(&locks, &path)?;
-        let _only_one = lock::exclusive(&locks.join("create.lock"))?;
-        create(connection, &path)?;
-    } else {
-        make_folder(&locks, &path)?;
+    let mut access = Access::Full;
+    match is_ours(&connection, &path) {
+        Ok(true) if is_read_only(&connection) => {}
+        Ok(true) => make_folder(&locks, &path)?,
+        Ok(false) => {
+            make_folder(&locks, &path)?;
+            let _only_one = lock::exclusive(&locks.join("create.lock"))?;
+            create(connection, &path)?;
+        }
+        Err(error) if has_no_place(&error) => {
+            access = Access::Frozen;
+            // what says that it is ours may be in the write-ahead log alone
+            if !is_ours(&raw(&path, access)?, &path)? {
+                return Err(error);
+            }
+            tell_what_is_not_seen(&path);
+        }
+        Err(error) => return Err(error),
     }
-    let connection = connect(&path)?;
+    let connection = connect(&path, access)?;
     let cluster = connection
         .query_row("SELECT value FROM about WHERE name = 'cluster'", [], |r| r.get(0))
         .map_err(fault(&connection))?;
-    Ok(Opened { path, locks, cluster, connection })
+    Ok(Opened { path, locks, cluster, connection, access })
 }
 
 /// A further connection to a file that [`open`] has seen.
-pub(super) fn connect(path: &Path) -> Result<Connection> {
-    let connection = raw(path)?;
+pub(super) fn connect(path: &Path, access: Access) -> Result<Connection> {
+    let connection = raw(path, access)?;
     wal::settings(&connection).map_err(fault(&connection))?;
     connection
         .execute_batch(
@@ -70,14 +97,60 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn raw(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, e))?;
+fn raw(path: &Path, access: Access) -> Result<Connection> {
+    use OpenFlags as Flags;
+    let mut connection = match access {
+        Access::Full => {
+            let flags = Flags::SQLITE_OPEN_READ_WRITE | Flags::SQLITE_OPEN_CREATE | Flags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(path, flags)
+        }
+        Access::Frozen => {
+            let flags = Flags::SQLITE_OPEN_READ_ONLY | Flags::SQLITE_OPEN_URI | Flags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(Path::new(&frozen(path.as_os_str())), flags)
+        }
+    }
+    .map_err(|e| explain(path, e))?;
     be_patient(&mut connection, PATIENCE).map_err(fault(&connection))?;
     connection.set_prepared_statement_cache_capacity(256);
     // Statement journals need no file.
     connection.execute_batch("PRAGMA temp_store = MEMORY").map_err(fault(&connection))?;
     Ok(connection)
+}
+
+/// The URI of a file that nobody writes (<https://sqlite.org/uri.html>).
+fn frozen(path: &OsStr) -> OsString {
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.extend(format!("%{byte:02x}").bytes()),
+            other => uri.push(*other),
+        }
+    }
+    uri.extend(b"?immutable=1");
+    OsString::from_vec(uri)
+}
+
+fn is_read_only(connection: &Connection) -> bool {
+    connection.is_readonly(MAIN_DB).unwrap_or(false)
+}
+
+/// True when the folder does not take the files that SQLite needs beside the log.
+fn has_no_place(error: &Error) -> bool {
+    let codes = [Some(ErrorCode::CannotOpen), Some(ErrorCode::ReadOnly)];
+    matches!(error, Error::Log { source: Some(e), .. } if codes.contains(&e.sqlite_error_code()))
+}
+
+/// Records that were written since the last checkpoint are in the write-ahead log only, and that cannot be read here.
+fn tell_what_is_not_seen(path: &Path) {
+    let mut wal = OsString::from(path);
+    wal.push("-wal");
+    if fs::metadata(&wal).is_ok_and(|file| file.len() > 0) {
+        tracing::warn!(
+            "{} cannot be written here, so its newest records, those in its -wal file, are not seen; copy both to where they can be \
+             written to see all",
+            path.display()
+        );
+    }
 }
 
 /// Lets a connection wait for others. SQLite's own way sleeps up to 100 ms at a time and so starves beside a busy

@@ -141,7 +141,7 @@ impl Reader {
         if self.lost {
             let holder = lock::holder(&self.log.0.locks, &self.member.name)?;
             let holder = holder.unwrap_or_else(|| "a later member of the same group".into());
-            return Err(Error::Busy { group: self.member.name.clone(), holder });
+            return Err(lock::busy(&self.member.name, &holder));
         }
         let fault = fault(&self.connection);
         if !group::is_member(&self.connection, &self.member).map_err(&fault)? {

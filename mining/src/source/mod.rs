@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
-use archive::{Catalogue, DataDir, DataSet, Segment, Span, TmpDir};
+use archive::{Catalogue, DataDir, DataSet, Day, Segment, Span, TmpDir};
 use program::Shutdown;
 
 pub use batch::{Batch, record_key};
@@ -69,7 +69,7 @@ impl Source {
         };
         let data = DataDir::new(&root);
         let catalogue = Catalogue::read(&data)?;
-        let span = span(&catalogue, data.root(), options)?;
+        let span = span(&catalogue, data.root(), options, needed)?;
         let mut segments = BTreeMap::new();
         let mut tasks = BTreeMap::new();
         for &set in needed {
@@ -146,10 +146,16 @@ impl Source {
     }
 }
 
-/// The days asked for, cut to those that the archive has; says how to get an archive when there is none.
-fn span(catalogue: &Catalogue, root: &Path, options: &Options) -> Result<Span> {
+/// The days asked for, cut to those that the archive has: those of its pages, or of its fetches where nothing else is needed.
+/// Says how to get an archive when there is none.
+fn span(catalogue: &Catalogue, root: &Path, options: &Options, needed: &[DataSet]) -> Result<Span> {
+    let of = if needed == [DataSet::Artefacts] { DataSet::Artefacts } else { DataSet::Pages };
     let days = |set| catalogue.days.iter().filter(move |(_, sets)| sets.contains_key(&set)).map(|(day, _)| *day);
-    let (Some(first), Some(last)) = (days(DataSet::Pages).min(), days(DataSet::Pages).max()) else {
+    let (Some(first), Some(last)) = (days(of).min(), days(of).max()) else {
+        if needed.is_empty() && root.is_dir() {
+            // reports have their days in their own tables
+            return Ok(Span::day(options.from.or(options.to).unwrap_or(Day::of_millis(0))));
+        }
         let root = root.display();
         if days(DataSet::Artefacts).next().is_some() {
             bail!("the archive at {root} has fetches but no pages yet: run `etl extract --data {root}` first");
@@ -160,8 +166,9 @@ fn span(catalogue: &Catalogue, root: &Path, options: &Options) -> Result<Span> {
         );
     };
     let (from, to) = (options.from.unwrap_or(first).max(first), options.to.unwrap_or(last).min(last));
-    if !days(DataSet::Pages).any(|day| from <= day && day <= to) {
-        bail!("no pages in the days asked for; the archive at {} has pages from {first} to {last}", root.display());
+    if !needed.is_empty() && !days(of).any(|day| from <= day && day <= to) {
+        let of = of.name();
+        bail!("no {of} in the days asked for; the archive at {} has {of} from {first} to {last}", root.display());
     }
     Ok(Span::new(from, to))
 }

@@ -18,7 +18,7 @@ use polars::prelude::{DataFrame, Engine, LazyFrame, PlanCallback, Schema};
 use polars::sql::SQLContext;
 use program::{Common, Shutdown};
 
-use crate::options::{self, Options, Place, Size};
+use crate::options::{self, Options, Size};
 use crate::source::Source;
 use crate::threads;
 use output::{Format, Output};
@@ -99,10 +99,8 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
         common,
     )?;
     threads::limit_streaming(&options)?;
-    let (sets, bodies) = match &options.source {
-        Place::Folder(_) => (DataSet::ALL.to_vec(), false),
-        Place::Server(_) => named(&flags.query),
-    };
+    // what the query does not name is neither looked for nor warned of
+    let (sets, bodies) = named(&flags.query);
     let source = Source::open(&options, &sets, bodies, shutdown)?;
     let mut context = SQLContext::new();
     tables::register(&mut context, &source, &options.out)?;
@@ -125,7 +123,7 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
     stream(frame, &schema, &source, output)
 }
 
-/// Data sets that a query may read, and whether it may read bodies: judged by its words, rather too many than too few.
+/// Data sets that a query may read, and whether it may read bodies (which only a server gives apart): judged by its words, rather too many than too few.
 fn named(query: &str) -> (Vec<DataSet>, bool) {
     let query = query.to_ascii_lowercase();
     let words: Vec<&str> = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();

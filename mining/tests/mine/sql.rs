@@ -90,3 +90,22 @@ fn a_reader_that_goes_away_ends_it_quietly() {
         assert_eq!((output.status.code(), errors(&output)), (Some(0), vec![]), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_query_needs_and_is_warned_of_only_what_it_names() {
+    let (_dir, root) = archive();
+    report(&root, &["links"]);
+    for set in ["pages", "links"] {
+        std::fs::remove_dir_all(root.join(set)).unwrap();
+    }
+    let count = mine(&root, &["sql", "SELECT count(*) AS n FROM artefacts", "--format", "csv"]);
+    assert_eq!((String::from_utf8_lossy(&count.stdout).as_ref(), stderr(&count).as_str()), ("n\r\n4\r\n", ""));
+    let day = ["SELECT count(*) AS n FROM artefacts", "--day", "2026-11-20", "--format", "csv"];
+    assert_eq!(ask(&root, &day), "n\r\n1\r\n");
+    let reported =
+        mine(&root, &["sql", "SELECT count(*) AS n FROM links_pages WHERE in_degree > 0", "--format", "csv"]);
+    assert_eq!((String::from_utf8_lossy(&reported.stdout).as_ref(), stderr(&reported).as_str()), ("n\r\n1\r\n", ""));
+    let pages = mine(&root, &["sql", "SELECT count(*) FROM pages"]);
+    assert_eq!(pages.status.code(), Some(1));
+    assert!(stderr(&pages).contains("etl extract"), "{}", stderr(&pages));
+}

@@ -191,7 +191,7 @@ fn config_show_tells_where_each_value_comes_from() {
 key                   value             origin
 config                kafkaspider.toml  default
 data                  /d                flag
-bus                   -                 default
+bus                   /d/bus.db         default
 bus-config            -                 default
 json                  false             default
 verbose               0                 default
@@ -286,4 +286,16 @@ fn a_path_need_not_be_unicode() {
     assert!(Ended::of(place.command(&["config", "show"]).env("KAFKASPIDER_DATA", odd)).done().contains("d\u{fffd}"));
     let ended = Ended::of(place.command(&["crawl"]).env("KAFKASPIDER_INSTANCE", odd));
     assert!(ended.refused(2).contains("environment KAFKASPIDER_INSTANCE: "));
+}
+
+#[test]
+fn properties_of_kafka_are_refused_where_the_bus_is_an_embedded_log() {
+    let place = Place::new();
+    let refused = place.run(&["end", "done", "--bus-config", "nosuch"], &[]).refused(2);
+    assert!(
+        refused.contains("--bus-config nosuch is for kafka:// only") && refused.contains("data/local/bus.db"),
+        "{refused}"
+    );
+    let kafka = place.run(&["end", "done", "--bus-config", "x", "--bus", "kafka://127.0.0.1:9"], &[]);
+    assert_eq!(kafka.code, 0, "{}", kafka.stderr);
 }
