@@ -134,6 +134,8 @@ fn a_broker_whose_disk_is_full_is_named_and_waited_for() {
     assert!(Command::new("kill").args(["-INT", &stager.0.id().to_string()]).status().unwrap().success());
     assert_eq!(stager.0.wait().unwrap().code(), Some(130), "{}", said());
     let said = said();
-    assert_eq!(said.matches("waiting for it").count(), 1, "{said}");
-    assert!(said.contains("disk") && said.contains("answers again"), "{said}");
+    // once for each absence; a broker that comes back slowly may be silent for long enough once more
+    let (away, back) = (said.matches("waiting for it").count(), said.matches("answers again").count());
+    assert!(away == back && (1..=2).contains(&away), "{said}");
+    assert!(said.contains("disk"), "{said}");
 }
