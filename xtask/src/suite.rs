@@ -32,7 +32,7 @@ impl Test {
         if let Some(part) = &self.part {
             return Ok(if long::some(&workspace, part, self.built)? { exit::DONE } else { exit::FAILED });
         }
-        let result = run(&workspace, self.filter.as_deref(), self.long)?;
+        let result = run(&workspace, self.filter.as_deref())?;
         let mut good = result.good();
         result.explain();
         if self.long {
@@ -44,16 +44,15 @@ impl Test {
 }
 
 /// The suite's command line.
-pub(crate) fn line(workspace: &Workspace, filter: Option<&str>, long: bool) -> Line {
+pub(crate) fn line(workspace: &Workspace, filter: Option<&str>) -> Line {
     let line = cargo().args(["test", "--release", "--workspace", "--no-fail-fast"]).args(filter).dir(&workspace.root);
-    let line = if long { line.env("KAFKASPIDER_LONG", "1") } else { line };
     // shows what passing tests print, which is where a test says that it was not run
     line.args(["--", "--show-output"])
 }
 
 /// Runs the suite, showing its output but for that of passing tests.
-pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, long: bool) -> anyhow::Result<Tally> {
-    let line = line(workspace, filter, long);
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> anyhow::Result<Tally> {
+    let line = line(workspace, filter);
     line.print();
     let mut tally = Tally::default();
     let aside = Arc::new(Mutex::new(Vec::new()));

@@ -34,7 +34,7 @@ impl Ci {
             println!("\n== {step}");
             let began = Instant::now();
             let ended = if step == "test" {
-                suite::run(&workspace, None, false).and_then(|tally| {
+                suite::run(&workspace, None).and_then(|tally| {
                     tally.explain();
                     closing = Some(tally.closing());
                     anyhow::ensure!(tally.good(), "tests failed or were not run");

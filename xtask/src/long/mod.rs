@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::line::Line;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo};
 use crate::{clock, interrupt, process};
 
 /// How a part of the tier ended.
@@ -100,6 +100,14 @@ fn parts(
     part("a night over a real crawl", &|| night::check(workspace, built))?;
     part("miners agree with reference tools", &|| truth::check(workspace, built))?;
     part("miners keep their limit of memory", &|| truth::memory(workspace, built))?;
+    part("a month with 400,000 documents in one night", &|| {
+        let month = ["test", "--release", "--workspace", "--test", "month"];
+        let line = cargo().args(month).dir(&workspace.root).env("KAFKASPIDER_LONG", "1");
+        line.print();
+        let (status, text) = process::capture(&line)?;
+        let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
+        Ok((format!("KAFKASPIDER_LONG=1 {line}"), outcome, text))
+    })?;
     part("bench mine", &|| chore(&["bench", "mine"]))?;
     part("kills and suspensions on Kafka", &|| {
         chaos(&["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "200", "--pages", "10000"])
