@@ -9,6 +9,7 @@ mod marks;
 mod once;
 mod open;
 pub(crate) mod recover;
+mod report;
 pub(crate) mod rows;
 mod seal;
 mod stager;
@@ -16,12 +17,12 @@ mod tmp;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use archive::{Catalogue, DataDir, DataSet, Day, Lock};
+use anyhow::{Result, anyhow};
+use archive::{DataDir, Day, Lock};
 use bus::payload::Beat;
 use bus::topic::{ARTEFACTS, STAGE_GROUP};
-use bus::{Assignment, Beats, Bus, Event, Reader, topic};
-use program::{Common, Exit, Metrics, Progress, Shutdown, Usage, human};
+use bus::{Assignment, Beats, Event, Reader, topic};
+use program::{Common, Exit, Metrics, Progress, Shutdown, human};
 
 use crate::footer::Footer;
 use crate::{size, world};
@@ -30,6 +31,7 @@ use marks::Marks;
 pub(crate) use once::once;
 use open::Limits;
 use recover::Seals;
+use report::{dry_run, report, say_where_it_starts};
 use stager::{Counts, Stager};
 use tmp::Tmp;
 
@@ -328,79 +330,4 @@ fn beat(instance: &str) -> Beat {
         started: chrono::Utc::now().timestamp(),
         ..Beat::default()
     }
-}
-
-/// A new archive under a group with history begins in the middle: that is said, with the reason and the remedy.
-fn say_where_it_starts(bus: &Bus, data: &DataDir, archive: &str, seals: &Seals) -> Result<()> {
-    let known = seals.keys().any(|key| key.archive == archive && key.topic == ARTEFACTS);
-    let empty = Catalogue::read(data)?.segments(DataSet::Artefacts, None, None).is_empty();
-    if known || !empty {
-        return Ok(());
-    }
-    let (mut earlier, mut there) = (0, 0);
-    for (p, committed) in (0..).zip(bus.committed(STAGE_GROUP, ARTEFACTS)?) {
-        let committed = committed.unwrap_or(0);
-        earlier += committed;
-        there += (committed - bus.offsets(ARTEFACTS, p)?.start).max(0);
-    }
-    if earlier > 0 {
-        tracing::warn!(
-            "the archive in {} is new, but group `{STAGE_GROUP}` has staged up to {earlier} records of this bus into another one: \
-             staging starts after them. Up to {there} of them are still on the bus; `etl stage --from-start` stages those too",
-            data.root().display()
-        );
-    }
-    Ok(())
-}
-
-fn dry_run(common: &Common) -> Result<Exit> {
-    let Some(bus) = world::look_at_bus(common)? else {
-        println!("nothing to stage: there is no embedded log at {}", common.bus_url());
-        return Ok(Exit::Done);
-    };
-    let has_topic = bus.topics()?.iter().any(|t| t.name == ARTEFACTS);
-    let lag = if has_topic { bus.lag(STAGE_GROUP, ARTEFACTS)? } else { Vec::new() };
-    let records: i64 = lag.iter().map(|lag| lag.records).sum();
-    if common.json {
-        println!("{}", serde_json::json!({ "records": records }));
-        return Ok(Exit::Done);
-    }
-    println!("would stage {} records into {}", human::count(records.max(0) as u64), common.data.display());
-    for lag in lag.iter().filter(|lag| lag.records > 0) {
-        let from = lag.committed.map_or("the oldest record".into(), |c| format!("offset {c}"));
-        println!("  partition {:>3}: {:>10} records from {from}", lag.partition, human::count(lag.records as u64));
-    }
-    Ok(Exit::Done)
-}
-
-fn report(counts: &Counts, elapsed: Duration, common: &Common) -> Result<()> {
-    let usage = Usage::now();
-    if common.json {
-        let mut json = serde_json::to_value(counts).context("cannot print the summary")?;
-        json["seconds"] = elapsed.as_secs_f64().into();
-        json["cpu_seconds"] = usage.cpu_seconds.into();
-        json["peak_memory"] = usage.peak_memory_bytes.into();
-        println!("{json}");
-        return Ok(());
-    }
-    println!(
-        "staged {} records, {} in {} segments of {} in {}, peak memory {}",
-        human::count(counts.records),
-        human::bytes(counts.bytes),
-        human::count(counts.segments),
-        human::bytes(counts.segment_bytes),
-        human::duration(elapsed),
-        human::bytes(usage.peak_memory_bytes)
-    );
-    for (n, what) in [
-        (counts.dead_letters, "records went to dead-letters; see `etl tail dead-letters`"),
-        (counts.lost, "offsets were lost; see the ledger in the data directory"),
-        (counts.renamed, "segments of an earlier run were finished"),
-        (counts.days_completed, "days are now complete"),
-    ] {
-        if n > 0 {
-            println!("  {} {what}", human::count(n));
-        }
-    }
-    Ok(())
 }
