@@ -221,9 +221,9 @@ for start in range(0, len(sets), 250):
     both = sp.triu(matrix[start : start + 250] @ other, k=start + 1).tocoo()
     x, y = both.row + start, both.col
     jaccard = both.data / (sizes[x] + sizes[y] - both.data)
-    # Those far below are kept for datasketch's sake.
-    for a, b, value in list(zip(x.tolist(), y.tolist(), jaccard.tolist())) if len(shared) < 200 else []:
-        shared[a, b] = value
+    # Some far below are kept for datasketch's sake.
+    if start == 0:
+        shared.update(zip(zip(x.tolist(), y.tolist()), jaccard.tolist()))
     near = jaccard >= 0.75
     shared.update(zip(zip(x[near].tolist(), y[near].tolist()), jaccard[near].tolist()))
 t = table(mine("duplicates", "--threshold", "0.75"), "groups")
@@ -246,7 +246,9 @@ try:
     from datasketch import MinHash
 
     errors = []
-    for (x, y), jaccard in list(shared.items())[:200]:
+    # Its arrays have 128 values a shingle: the longest pages would take gigabytes.
+    short = [pair for pair in shared.items() if max(len(sets[place]) for place in pair[0]) < 5000]
+    for (x, y), jaccard in short[:200]:
         a, b = MinHash(128), MinHash(128)
         a.update_batch([str(s).encode() for s in sets[x]])
         b.update_batch([str(s).encode() for s in sets[y]])

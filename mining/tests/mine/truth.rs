@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Fetch, write};
+use crate::support::{Fetch, write_groups};
 
 /// Real pages, and the packages that they come in.
 const FOLDERS: [&str; 2] = ["/usr/share/doc/sqlite3", "/usr/share/doc/nodejs/api"];
@@ -28,7 +28,7 @@ fn miners_agree_with_reference_tools_on_real_pages() {
     };
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("data");
-    write(&root, &fetches);
+    write_groups(&root, &fetches, 2000);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/truth.py");
     let output = Command::new(python).arg(script).arg(env!("CARGO_BIN_EXE_mine")).arg(&root).output().unwrap();
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
