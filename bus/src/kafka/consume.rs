@@ -21,7 +21,7 @@ use super::fetched::Fetched;
 use super::member::{Command, Failure, Member, next_epoch};
 use super::stash::{self, Own};
 use super::{admin, cause, identity, records};
-use crate::{Delivered, Error, Event, Result};
+use crate::{Error, Event, Result};
 
 /// Longest wait for something from the broker: how long a command may lie.
 const POLL: Duration = Duration::from_millis(50);
@@ -115,11 +115,7 @@ impl Consuming {
         // callbacks and errors; records have queues of their own
         match consumer.poll(Duration::ZERO) {
             None => {}
-            Some(Ok(message)) => {
-                if let Some((topic, partition)) = self.place(message.topic(), message.partition()) {
-                    self.deliver(&topic, partition, vec![records::delivered(&message, &topic, 0)])?;
-                }
-            }
+            Some(Ok(message)) => self.deliver(&message)?,
             Some(Err(error)) => self.trouble(consumer, &error)?,
         }
         self.rebalance(consumer)?;
@@ -132,9 +128,9 @@ impl Consuming {
         let member = self.member.clone();
         let moved = fetched.take(
             || !is_full(&member),
-            |topic, partition, records, error| {
-                self.deliver(topic, partition, records)?;
-                error.map_or(Ok(()), |error| self.trouble(consumer, &error))
+            |next| match next {
+                Ok(message) => self.deliver(&message),
+                Err(error) => self.trouble(consumer, &error),
             },
         );
         self.fetched = fetched;
@@ -322,23 +318,19 @@ impl Consuming {
         if cause::is_passing(error) { Ok(()) } else { Err(self.fault("asking for the group's offsets", error)) }
     }
 
-    /// Records of one partition, in order, into the stash, under the epoch that it has now.
-    fn deliver(&mut self, topic: &str, partition: u32, records: Vec<Delivered>) -> Result<()> {
-        if records.is_empty() {
-            return Ok(());
-        }
+    /// One record into the stash.
+    fn deliver(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) -> Result<()> {
+        let Some((topic, partition)) = self.place(message.topic(), message.partition()) else { return Ok(()) };
         let mut state = self.member.state();
-        let Some(own) = state.owned.iter_mut().find(|own| own.is(topic, partition)) else { return Ok(()) };
+        let Some(own) = state.owned.iter_mut().find(|own| own.is(&topic, partition)) else { return Ok(()) };
         if own.revoking || own.seeking {
             return Ok(());
         }
-        for record in records {
-            if record.offset < own.position {
-                drop(state);
-                return self.stepped_back(topic, partition, record.offset);
-            }
-            own.push(Delivered { epoch: own.epoch, ..record });
+        if message.offset() < own.position {
+            drop(state);
+            return self.stepped_back(&topic, partition, message.offset());
         }
+        own.push(records::delivered(message, &topic, own.epoch));
         if state.since.is_none() {
             state.since = Some(Instant::now());
             drop(state);
