@@ -73,7 +73,7 @@ fn parts(
     built: bool,
     keep: &dyn Fn(&[Part]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Part>> {
-    let xtask = std::env::current_exe().context("cannot tell where this executable is")?;
+    let xtask = own_executable()?;
     let chore = |args: &[&str]| chore(&Line::new(&xtask).args(args).dir(&workspace.root));
     let more: &[&str] = if built { &["--built"] } else { &[] };
     let chaos = |args: &[&str]| chore(&[&["chaos"], args, more].concat());
@@ -113,6 +113,15 @@ fn parts(
         chaos(&["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "200", "--pages", "10000"])
     })?;
     Ok(parts)
+}
+
+/// This executable, or the one that was built in its place while it ran: the tests build it too.
+fn own_executable() -> anyhow::Result<std::path::PathBuf> {
+    let path = std::env::current_exe().context("cannot tell where this executable is")?;
+    match path.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {
+        Some(path) => Ok(path.into()),
+        None => Ok(path),
+    }
 }
 
 /// What a part gives: its command, how it ended, what it wrote.
