@@ -16,6 +16,10 @@ const TIMEOUT_MS: &str = "60000";
 /// How long one step waits before it looks around.
 const STEP: Duration = Duration::from_secs(5);
 
+/// How long covering and aborting are tried: by then the broker has aborted the transaction. After brokers died, a producer was
+/// seen to ask for minutes without an answer; a new one has it at once. A commit is waited for, since it may have been done.
+const STALE: Duration = Duration::from_secs(75);
+
 /// A transactional producer.
 pub(super) struct Transactions {
     kafka: Kafka,
@@ -76,10 +80,9 @@ impl Transactions {
         let code = cause::code_of(&error);
         let fatal = producer.inner.client().fatal_error().map(|(code, _)| code);
         if fatal.is_none() {
-            match abort(producer) {
-                Ok(()) => {}
-                // a producer that cannot even abort is made again; that aborts
-                Err(_) => self.producer = None,
+            // a producer that cannot even abort is made again; that aborts
+            if abort(producer).is_err() {
+                self.producer = None;
             }
         } else {
             self.producer = None;
@@ -123,12 +126,12 @@ fn attempt(
     producer.send(kafka, &batch.outputs)?;
     if !batch.covers.is_empty() {
         let offsets = covered(kafka, batch)?;
-        again(started, producer, || producer.inner.send_offsets_to_transaction(&offsets, member, STEP))?;
+        again(started, STALE, producer, || producer.inner.send_offsets_to_transaction(&offsets, member, STEP))?;
     }
     while !producer.settle(STEP) && started.elapsed() < WAITING {
         kafka.0.causes.tell_away(&kafka.0.address);
     }
-    again(started, producer, || {
+    again(started, WAITING, producer, || {
         // flushes first; a record that failed is the better explanation of what follows
         let done = producer.inner.commit_transaction(STEP);
         match (done, producer.failed()) {
@@ -157,6 +160,7 @@ fn covered(kafka: &Kafka, batch: &Batch) -> Result<TopicPartitionList, KafkaErro
 /// Repeats a step whose outcome is not known yet: librdkafka goes on with it meanwhile.
 fn again(
     started: Instant,
+    limit: Duration,
     producer: &Producer,
     mut step: impl FnMut() -> Result<(), KafkaError>,
 ) -> Result<(), KafkaError> {
@@ -171,7 +175,7 @@ fn again(
             KafkaError::Flush(Code::OperationTimedOut) => true,
             _ => false,
         };
-        if !unknown || started.elapsed() > WAITING {
+        if !unknown || started.elapsed() > limit {
             return Err(error);
         }
         std::thread::park_timeout(Duration::from_millis(20));
@@ -180,5 +184,5 @@ fn again(
 
 fn abort(producer: &Producer) -> Result<(), KafkaError> {
     let started = Instant::now();
-    again(started, producer, || producer.inner.abort_transaction(STEP))
+    again(started, STALE, producer, || producer.inner.abort_transaction(STEP))
 }

@@ -76,12 +76,13 @@ fn leaders_and_coordinators_die_under_load_and_no_acknowledged_record_is_lost() 
     let covered = || -> i64 { bus.lag("g", "in").map_or(0, |lag| lag.iter().filter_map(|l| l.committed).sum()) };
     until("the members publish", || covered() > 0);
     let stop = AtomicBool::new(false);
+    // each death costs a minute: the coordinators' are for the long tier
+    let victims = if std::env::var_os("KAFKASPIDER_LONG").is_some() { 3 } else { 1 };
     let (known, unsure) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write(&bus, &stop));
         let ending = Ending(&stop);
-        for (topic, partition) in
-            [("d.in", 0), ("__consumer_offsets", place("d.g")), ("__transaction_state", place("d.g-first"))]
-        {
+        let all = [("d.in", 0), ("__consumer_offsets", place("d.g")), ("__transaction_state", place("d.g-first"))];
+        for (topic, partition) in all.into_iter().take(victims) {
             let mut victim = None;
             until("there is a leader", || {
                 victim = leader(&kafka, topic, partition);
@@ -113,5 +114,5 @@ fn leaders_and_coordinators_die_under_load_and_no_acknowledged_record_is_lost() 
     }
     assert!(known.is_subset(&found), "lost: {:?}", known.difference(&found).collect::<Vec<_>>());
     assert!(found.iter().all(|key| known.contains(key) || unsure.contains(key)));
-    assert!(known.len() > 300, "{} acknowledged, {} unknown", known.len(), unsure.len());
+    assert!(known.len() > 100 * victims, "{} acknowledged, {} unknown", known.len(), unsure.len());
 }

@@ -100,14 +100,16 @@ fn parts(
     part("a night over a real crawl", &|| night::check(workspace, built))?;
     part("miners agree with reference tools", &|| truth::check(workspace, built))?;
     part("miners keep their limit of memory", &|| truth::memory(workspace, built))?;
-    part("a month with 400,000 documents in one night", &|| {
-        let month = ["test", "--release", "--workspace", "--test", "month"];
-        let line = cargo().args(month).dir(&workspace.root).env("KAFKASPIDER_LONG", "1");
+    let test = |name: &str| {
+        let line = cargo().args(["test", "--release", "--workspace", "--test", name]).dir(&workspace.root);
+        let line = line.env("KAFKASPIDER_LONG", "1");
         line.print();
         let (status, text) = process::capture(&line)?;
         let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
         Ok((format!("KAFKASPIDER_LONG=1 {line}"), outcome, text))
-    })?;
+    };
+    part("a leader and both coordinators of a Kafka cluster die", &|| test("cluster"))?;
+    part("a month with 400,000 documents in one night", &|| test("month"))?;
     part("bench mine", &|| chore(&["bench", "mine"]))?;
     part("kills and suspensions on Kafka", &|| {
         chaos(&["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "200", "--pages", "10000"])
