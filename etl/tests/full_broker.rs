@@ -134,8 +134,8 @@ fn a_broker_whose_disk_is_full_is_named_and_waited_for() {
     assert!(Command::new("kill").args(["-INT", &stager.0.id().to_string()]).status().unwrap().success());
     assert_eq!(stager.0.wait().unwrap().code(), Some(130), "{}", said());
     let said = said();
-    // once for each absence; a broker that comes back slowly may be silent for long enough once more
+    // each absence is said once, and so is its end; a broker that starts goes away and comes back a few times
     let (away, back) = (said.matches("waiting for it").count(), said.matches("answers again").count());
-    assert!(away == back && (1..=2).contains(&away), "{said}");
+    assert!(away == back && away >= 1, "{said}");
     assert!(said.contains("disk"), "{said}");
 }

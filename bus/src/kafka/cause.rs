@@ -1,7 +1,7 @@
 //! Why brokers do not answer: librdkafka says it in its error callback only, and never gives up by itself.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -18,8 +18,6 @@ struct State {
     last: Option<Cause>,
     /// It was said that the brokers are away.
     told: bool,
-    /// When one of them answered last.
-    answered: Option<Instant>,
     /// When a connection was lost last.
     broke: Option<Instant>,
 }
@@ -48,9 +46,6 @@ enum Kind {
 /// A broker whose disk is full is stopped by Kafka, and its clients are never told why.
 const AWAY: &str =
     "check that the broker runs (its log says why not: a full disk stops it), and host and port in --bus";
-
-/// Brokers that have answered so lately are not away.
-const SILENCE: Duration = Duration::from_secs(5);
 
 impl Causes {
     /// Takes what an error callback says.
@@ -107,13 +102,9 @@ impl Causes {
         lock(&self.0).last.clone()
     }
 
-    /// Says, once, that the brokers are away and that it is waited for them. While they come back, one client of ours has an
-    /// answer and another one has not even a connection: that is not said.
+    /// Says, once, that the brokers are away and that it is waited for them.
     pub fn tell_away(&self, address: &Address) {
         let mut state = lock(&self.0);
-        if state.answered.is_some_and(|at| at.elapsed() < SILENCE) {
-            return;
-        }
         if !std::mem::replace(&mut state.told, true) {
             let cause = state.last.as_ref().map_or("no answer", |cause| &cause.text).to_owned();
             drop(state);
@@ -127,7 +118,7 @@ impl Causes {
     /// A broker has answered.
     pub fn tell_back(&self, address: &Address) {
         let mut state = lock(&self.0);
-        (state.last, state.answered) = (None, Some(Instant::now()));
+        state.last = None;
         if std::mem::take(&mut state.told) {
             drop(state);
             tracing::info!("{address} answers again");
