@@ -35,7 +35,7 @@ impl Kafka {
             if !cause::is_passing(&error) {
                 return Err(cause::fault(&inner.address, what, &error));
             }
-            if let Some(cause) = inner.causes.decisive(true) {
+            if let Some(cause) = inner.causes.decisive() {
                 return Err(cause.error(&inner.address));
             }
             if started.elapsed() > WAITING {
@@ -69,7 +69,7 @@ pub(super) fn cluster(
         // metadata calls only time out; the cause comes through the callback that `poll` runs
         let found = probe.client().fetch_metadata(Some("_"), Duration::from_millis(500));
         serve(probe);
-        if let Some(cause) = causes.decisive(false) {
+        if let Some(cause) = causes.decisive() {
             return Err(cause.error(address));
         }
         match found {

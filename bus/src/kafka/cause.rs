@@ -1,7 +1,7 @@
 //! Why brokers do not answer: librdkafka says it in its error callback only, and never gives up by itself.
 
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -16,8 +16,12 @@ pub(super) struct Causes(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     last: Option<Cause>,
+    /// A broker has answered once: what works is not the wrong protocol. A broker that dies breaks off exchanges too.
+    worked: bool,
     /// It was said that the brokers are away.
     told: bool,
+    /// When it was said last that they answer again.
+    back: Option<Instant>,
     /// When a connection was lost last.
     broke: Option<Instant>,
 }
@@ -47,20 +51,28 @@ enum Kind {
 const AWAY: &str =
     "check that the broker runs (its log says why not: a full disk stops it), and host and port in --bus";
 
+/// While brokers come back, one client of ours has an answer and another one not even a connection: so long, that is not said.
+const CALM: Duration = Duration::from_secs(30);
+
 impl Causes {
     /// Takes what an error callback says.
     pub fn note(&self, error: &KafkaError, reason: &str) {
         let Some(code) = code_of(error) else { return };
-        let protocol = is_protocol(reason);
+        let mut state = lock(&self.0);
         let kind = match code {
             Code::Authentication | Code::SaslAuthenticationFailed => Kind::Login,
-            _ if protocol => Kind::Protocol,
+            _ if is_protocol(reason) => {
+                if state.worked {
+                    Kind::Away
+                } else {
+                    Kind::Protocol
+                }
+            }
             Code::SSL => Kind::Tls,
             Code::Resolve => Kind::Name,
             Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut => Kind::Away,
             _ => return,
         };
-        let mut state = lock(&self.0);
         if kind == Kind::Away {
             state.broke = Some(Instant::now());
         }
@@ -74,22 +86,17 @@ impl Causes {
 
     /// Takes what stands in the log only: that a broker has broken off the first exchange.
     pub fn note_log(&self, text: &str) {
-        if is_protocol(text) {
+        let mut state = lock(&self.0);
+        if is_protocol(text) && !state.worked {
             let text = text.rsplit_once("]: ").map_or(text, |(_, text)| text);
             let text = text.split_once(": ").map_or(text, |(_, text)| text);
-            lock(&self.0).last = Some(Cause { kind: Kind::Protocol, text: tidy(text) });
+            state.last = Some(Cause { kind: Kind::Protocol, text: tidy(text) });
         }
     }
 
-    /// The last cause, when waiting does not help. A broker that dies also breaks off exchanges: what worked once is not the
-    /// wrong protocol.
-    pub fn decisive(&self, worked: bool) -> Option<Cause> {
-        let decides = |kind| match kind {
-            Kind::Login | Kind::Tls => true,
-            Kind::Protocol => !worked,
-            Kind::Name | Kind::Away => false,
-        };
-        lock(&self.0).last.clone().filter(|cause| decides(cause.kind))
+    /// The last cause, when waiting does not help.
+    pub fn decisive(&self) -> Option<Cause> {
+        lock(&self.0).last.clone().filter(|cause| matches!(cause.kind, Kind::Login | Kind::Tls | Kind::Protocol))
     }
 
     /// When a connection was lost last.
@@ -105,7 +112,8 @@ impl Causes {
     /// Says, once, that the brokers are away and that it is waited for them.
     pub fn tell_away(&self, address: &Address) {
         let mut state = lock(&self.0);
-        if !std::mem::replace(&mut state.told, true) {
+        let calm = state.back.is_some_and(|at| at.elapsed() < CALM);
+        if !calm && !std::mem::replace(&mut state.told, true) {
             let cause = state.last.as_ref().map_or("no answer", |cause| &cause.text).to_owned();
             drop(state);
             tracing::warn!(
@@ -118,8 +126,9 @@ impl Causes {
     /// A broker has answered.
     pub fn tell_back(&self, address: &Address) {
         let mut state = lock(&self.0);
-        state.last = None;
+        (state.last, state.worked) = (None, true);
         if std::mem::take(&mut state.told) {
+            state.back = Some(Instant::now());
             drop(state);
             tracing::info!("{address} answers again");
         }
@@ -213,6 +222,9 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | Retry
                 | LeaderNotAvailable
                 | NotLeaderForPartition
+                | FencedLeaderEpoch
+                | UnknownLeaderEpoch
+                | OffsetNotAvailable
                 | BrokerNotAvailable
                 | ReplicaNotAvailable
                 | NetworkException

@@ -16,9 +16,11 @@ const TIMEOUT_MS: &str = "60000";
 /// How long one step waits before it looks around.
 const STEP: Duration = Duration::from_secs(5);
 
-/// How long covering and aborting are tried: by then the broker has aborted the transaction. After brokers died, a producer was
-/// seen to ask for minutes without an answer; a new one has it at once. A commit is waited for, since it may have been done.
+/// How long covering is tried: by then the broker has aborted the transaction. After brokers died, a producer was seen to ask for
+/// minutes without an answer; a new one has it at once. A commit is waited for, since it may have been done.
 const STALE: Duration = Duration::from_secs(75);
+/// How long aborting is tried: a new producer aborts what the one before it has left open.
+const ABORT: Duration = Duration::from_secs(10);
 
 /// A transactional producer.
 pub(super) struct Transactions {
@@ -184,5 +186,5 @@ fn again(
 
 fn abort(producer: &Producer) -> Result<(), KafkaError> {
     let started = Instant::now();
-    again(started, STALE, producer, || producer.inner.abort_transaction(STEP))
+    again(started, ABORT, producer, || producer.inner.abort_transaction(STEP))
 }

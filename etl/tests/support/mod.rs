@@ -229,6 +229,7 @@ pub fn have(program: &str, test: &str) -> bool {
 }
 
 /// Waits until something holds; a minute and more is a failure.
+#[track_caller]
 pub fn wait_for(mut holds: impl FnMut() -> bool) {
     let started = std::time::Instant::now();
     while !holds() {

@@ -43,7 +43,7 @@ impl Consuming {
             _ if fatal.is_some() => return Err(self.fault("reading", error)),
             _ => tracing::debug!(%error, "the consumer is told"),
         }
-        if let Some(cause) = kafka.causes.decisive(true) {
+        if let Some(cause) = kafka.causes.decisive() {
             return Err(cause.error(&kafka.address));
         }
         Ok(())
