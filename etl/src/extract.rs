@@ -24,7 +24,7 @@ use anyhow::{Context, Result};
 use archive::{Catalogue, DataDir, DataSet, Day, Lock, Segment, TmpDir};
 use program::{Common, Exit, Misuse, Progress, Shutdown, Usage, human};
 
-use crate::{segment_reader, world};
+use crate::{segment_reader, summary, world};
 use budget::Budget;
 use segment::{Counts, Extractor};
 
@@ -212,11 +212,8 @@ fn dry_run(segments: &[Segment], common: &Common) -> Result<Exit> {
 fn report(counts: &Counts, failed: u64, elapsed: Duration, common: &Common) -> Result<()> {
     let usage = Usage::now();
     if common.json {
-        let mut json = serde_json::to_value(counts).context("cannot print the summary")?;
+        let mut json = summary::json(counts, elapsed, &usage)?;
         json["failed"] = failed.into();
-        json["seconds"] = elapsed.as_secs_f64().into();
-        json["cpu_seconds"] = usage.cpu_seconds.into();
-        json["peak_memory"] = usage.peak_memory_bytes.into();
         println!("{json}");
         return Ok(());
     }

@@ -16,6 +16,7 @@ mod find;
 mod mongo;
 mod on_failure;
 mod size;
+mod summary;
 mod world;
 
 mod backfill;

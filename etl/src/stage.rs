@@ -69,8 +69,8 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size::bytes)]
     memory: u64,
     /// Name of this member of the group, the same after each restart [default: the machine's name]
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
+    #[arg(long, value_name = "NAME", default_value_t = world::machine(), hide_default_value = true)]
+    instance: String,
     /// Only say what would be staged
     #[arg(long)]
     dry_run: bool,
@@ -126,7 +126,7 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
     }
     let _lock = Lock::take(data, "stage")?;
     let metrics = Metrics::start(common, shutdown)?;
-    let instance = args.instance.clone().unwrap_or_else(world::machine);
+    let instance = args.instance.clone();
     let (reader, writer) = bus.join(STAGE_GROUP, &instance, &[ARTEFACTS])?;
 
     let origin = Footer {

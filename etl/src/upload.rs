@@ -21,7 +21,7 @@ use program::{Common, Exit, Shutdown, Table, Usage, human};
 use crate::mongo::document::Collection;
 use crate::mongo::target;
 use crate::mongo::{Failure, Server, Target};
-use crate::{complete, segment_reader, world};
+use crate::{complete, segment_reader, summary, world};
 use day::{Options, Report, Work};
 
 /// Name under which upload has its folders of unfinished files.
@@ -243,11 +243,8 @@ fn dry_run(
 fn print(report: &Report, target: &Target, elapsed: Duration, common: &Common) -> Result<()> {
     let usage = Usage::now();
     if common.json {
-        let mut json = serde_json::to_value(report)?;
+        let mut json = summary::json(report, elapsed, &usage)?;
         json["server"] = target.shown().into();
-        json["seconds"] = elapsed.as_secs_f64().into();
-        json["cpu_seconds"] = usage.cpu_seconds.into();
-        json["peak_memory"] = usage.peak_memory_bytes.into();
         println!("{json}");
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Flags that every executable has, and that mean the same everywhere.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Misuse;
 
@@ -53,6 +53,11 @@ impl Common {
 
     /// The bus URL: as given, else the embedded log in the data directory.
     pub fn bus_url(&self) -> String {
-        self.bus.clone().unwrap_or_else(|| self.data.join("bus.db").to_string_lossy().into_owned())
+        self.bus.clone().unwrap_or_else(|| embedded_log(&self.data))
     }
+}
+
+/// The bus of a data directory where none is named.
+pub(crate) fn embedded_log(data: &Path) -> String {
+    data.join("bus.db").to_string_lossy().into_owned()
 }

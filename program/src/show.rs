@@ -102,42 +102,25 @@ fn line(path: &[String], key: &str, arg: &Arg, outside: Option<&Setting>, matche
     Line { command: path.to_vec(), key: key.to_owned(), values, list, origin, told }
 }
 
-/// Where a default depends on the machine or on `--data`, its value here; else, in the table, what the help says of it.
+/// Where there is no value: the bus that follows from `--data`; else, in the table, what the help says of the default.
 fn fill_defaults(lines: &mut [Line]) {
-    let known: Vec<(Vec<String>, PathBuf)> = lines
+    let data: Vec<(Vec<String>, PathBuf)> = lines
         .iter()
         .filter(|line| line.key == "data")
         .filter_map(|line| Some((line.command.clone(), PathBuf::from(&line.values.first()?.0))))
         .collect();
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     for line in lines.iter_mut().filter(|line| line.values.is_empty()) {
-        let Some(told) = line.told.as_deref() else { continue };
+        let Some(told) = &line.told else { continue };
         // the innermost command above it that has a value of its own
-        let above = known.iter().filter(|(of, _)| line.command.starts_with(of)).max_by_key(|(of, _)| of.len());
-        let data = above.map(|(_, data)| data.clone()).unwrap_or_default();
-        let path = |name: &str| json!(data.join(name).to_string_lossy());
-        let value = match told {
-            "bus.db in the data directory" => path("bus.db"),
-            "<data>/reports" => path("reports"),
-            "one a processor, at most 4" => json!(processors().min(4)),
-            "one a core" | "one per processor" => json!(processors()),
-            "the host name" | "the machine's name" => json!(machine()),
-            _ => Value::Null,
-        };
-        let text = match &value {
-            Value::Null => format!("({told})"),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        line.values = vec![(text, value)];
+        let above = data.iter().filter(|(of, _)| line.command.starts_with(of)).max_by_key(|(of, _)| of.len());
+        line.values = vec![match above {
+            Some((_, data)) if line.key == "bus" => {
+                let log = crate::flags::embedded_log(data);
+                (log.clone(), json!(log))
+            }
+            _ => (format!("({told})"), Value::Null),
+        }];
     }
-}
-
-/// Name of this machine.
-fn machine() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 fn shown(key: &str, arg: &Arg, value: &OsStr) -> (String, Value) {

@@ -68,18 +68,15 @@ pub struct UrlState {
     /// Fetched with status 200 at least once under that mark: it counts for `--pages`, whatever later visits find.
     #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
     pub ok: bool,
+    /// The last fetch failed for a reason that may pass: another visit is due soon.
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    pub passing: bool,
     /// Class of failure, when the last fetch failed.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What of its links the spider was told to follow, when the page was read last, as a hash; none for the defaults.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
-}
-
-/// Whether a visit that ended with this status or class of failure may do better before long.
-pub fn may_pass(status: Option<u16>, error: Option<&str>) -> bool {
-    matches!(error, Some("dns" | "connect" | "timeout" | "robots"))
-        || matches!(status, Some(429 | 500 | 502 | 503 | 504))
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -91,11 +88,6 @@ fn is_zero_i64(n: &i64) -> bool {
 }
 
 impl UrlState {
-    /// Whether the last fetch failed in a way that may pass: another visit is due soon.
-    pub fn may_pass(&self) -> bool {
-        self.state == State::Fetched && may_pass(self.status, self.error.as_deref())
-    }
-
     /// The record for `url` on the partition of its host.
     pub fn to_output(&self, crawl: &str, url: &str, partition: u32) -> Output {
         let mut headers = Headers::default();

@@ -12,6 +12,6 @@ mod tally;
 pub use artefact::{Artefact, HttpHeaders};
 pub use beat::Beat;
 pub use discovered::Discovered;
-pub use frontier::{State, UrlState, may_pass};
+pub use frontier::{State, UrlState};
 pub use seal::{Seal, SealKey};
 pub use tally::Tally;

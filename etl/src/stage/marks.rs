@@ -8,6 +8,8 @@ use archive::{Catalogue, DataDir, DataSet, Day, Mark};
 use bus::Bus;
 use bus::topic::{ARTEFACTS, PARTITIONS, STAGE_GROUP};
 
+use crate::complete;
+
 /// Which days are still to be marked.
 pub struct Marks {
     next: Day,
@@ -18,7 +20,7 @@ impl Marks {
     pub fn new(data: &DataDir, today: Day) -> Result<Marks> {
         let catalogue = Catalogue::read(data)?;
         let first_segment = catalogue.segments(DataSet::Artefacts, None, None).iter().map(|s| s.day).min();
-        let first = [first_segment, marked_days(data)?.first().copied()].into_iter().flatten().min();
+        let first = [first_segment, complete::days_in(&data.marks())?.first().copied()].into_iter().flatten().min();
         Ok(Marks { next: first.unwrap_or(today).min(today) })
     }
 
@@ -73,19 +75,4 @@ fn targets(bus: &Bus, day: Day) -> Result<Option<Vec<i64>>> {
 fn is_marked(data: &DataDir, day: Day) -> Result<bool> {
     let marked: BTreeSet<u32> = Mark::read(data, day)?.into_iter().map(|mark| mark.partition).collect();
     Ok((0..PARTITIONS).all(|p| marked.contains(&p)))
-}
-
-/// Days that have marks.
-fn marked_days(data: &DataDir) -> Result<BTreeSet<Day>> {
-    let mut days = BTreeSet::new();
-    let entries = match std::fs::read_dir(data.marks()) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(days),
-        Err(e) => return Err(anyhow::Error::new(e).context(format!("cannot read {}", data.marks().display()))),
-    };
-    for entry in entries {
-        let name = entry?.file_name();
-        days.extend(name.to_str().and_then(|n| n.strip_prefix("day=")).and_then(|day| day.parse::<Day>().ok()));
-    }
-    Ok(days)
 }

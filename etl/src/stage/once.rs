@@ -7,6 +7,7 @@ use archive::DataDir;
 use program::{Common, Shutdown};
 
 use super::{Args, stage};
+use crate::world;
 
 /// Stages what is on the bus now, and with `from_start` also what this archive lacks of it; false when interrupted.
 pub(crate) fn once(from_start: bool, common: &Common, shutdown: &Shutdown) -> Result<bool> {
@@ -19,7 +20,7 @@ pub(crate) fn once(from_start: bool, common: &Common, shutdown: &Shutdown) -> Re
         segment_age: Duration::from_secs(3600),
         segment_idle: Duration::from_secs(600),
         memory: 64 << 20,
-        instance: None,
+        instance: world::machine(),
         dry_run: false,
     };
     Ok(stage(&args, common, &DataDir::new(&common.data), shutdown)?.1)

@@ -140,7 +140,7 @@ pub fn set_missing_aside(bus: &Bus, data: &DataDir, archive: &str, seals: &Seals
 }
 
 /// Day and name of a segment, from its path in the data directory.
-fn day_and_name(file: &str) -> Option<(Day, SegmentName)> {
+pub fn day_and_name(file: &str) -> Option<(Day, SegmentName)> {
     let path = Path::new(file);
     let name = path.file_name()?.to_str()?.parse().ok()?;
     let day = path.parent()?.file_name()?.to_str()?.strip_prefix("day=")?.parse().ok()?;

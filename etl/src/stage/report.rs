@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use archive::{Catalogue, DataDir, DataSet};
 use bus::Bus;
 use bus::topic::{ARTEFACTS, STAGE_GROUP};
@@ -10,7 +10,7 @@ use program::{Common, Exit, Usage, human};
 
 use super::recover::Seals;
 use super::stager::Counts;
-use crate::world;
+use crate::{summary, world};
 
 /// A new archive under a group with history begins in the middle: that is said, with the reason and the remedy.
 pub fn say_where_it_starts(bus: &Bus, data: &DataDir, archive: &str, seals: &Seals) -> Result<()> {
@@ -60,11 +60,7 @@ pub fn dry_run(common: &Common) -> Result<Exit> {
 pub fn report(counts: &Counts, elapsed: Duration, common: &Common) -> Result<()> {
     let usage = Usage::now();
     if common.json {
-        let mut json = serde_json::to_value(counts).context("cannot print the summary")?;
-        json["seconds"] = elapsed.as_secs_f64().into();
-        json["cpu_seconds"] = usage.cpu_seconds.into();
-        json["peak_memory"] = usage.peak_memory_bytes.into();
-        println!("{json}");
+        println!("{}", summary::json(counts, elapsed, &usage)?);
         return Ok(());
     }
     println!(

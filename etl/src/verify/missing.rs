@@ -9,17 +9,16 @@
 //! * else the gap between two segments, of which the bus may know more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use anyhow::Result;
-use archive::{Catalogue, DataDir, DataSet, Day, SegmentName, Source};
+use archive::{Catalogue, DataDir, DataSet, Day, Source};
 use bus::Bus;
 use bus::payload::Artefact;
 use bus::topic::{ARTEFACTS, SEALS};
 use program::Common;
 
 use crate::complete::{self, Hole, Known};
-use crate::stage::recover::{Seals, read_seals};
+use crate::stage::recover::{Seals, day_and_name, read_seals};
 use crate::world;
 
 /// What is not there.
@@ -109,11 +108,7 @@ fn last_sealed(data: &DataDir, seals: &Seals) -> Result<Vec<Hole>> {
         if is_there(file) || seal.tmp.as_deref().is_some_and(is_there) || is_there(file) {
             continue;
         }
-        let path = Path::new(file);
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<SegmentName>().ok());
-        let folder = path.parent().and_then(|folder| folder.file_name()).and_then(|name| name.to_str());
-        let day = folder.and_then(|name| name.strip_prefix("day=")).and_then(|day| day.parse::<Day>().ok());
-        if let (Some(name), Some(day)) = (name, day) {
+        if let Some((day, name)) = day_and_name(file) {
             let segment = name.to_string();
             gone.push(Hole { day, source: name.source, from: name.from, next: name.next, segment });
         }

@@ -119,11 +119,11 @@ pub struct Flags {
     #[command(flatten)]
     pub fetch: FetchFlags,
     /// Name of this spider among those of the crawl, the same after a restart [default: the host name]
-    #[arg(long, value_name = "NAME", value_parser = names::instance)]
-    pub instance: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = names::instance, default_value_t = names::this_machine(), hide_default_value = true)]
+    pub instance: String,
     /// Threads that fetch and parse [default: one a processor, at most 4]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value_t = threads(), hide_default_value = true)]
+    pub threads: usize,
     /// Time between two checkpoints of the local index, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, hide = true)]
     pub checkpoint_every: Duration,
@@ -219,14 +219,9 @@ impl Flags {
             }
         }
         let wants = |what: &str| self.requisites.iter().any(|r| r == what);
-        let processors = std::thread::available_parallelism().map_or(2, |n| n.get());
-        let instance = match self.instance {
-            Some(instance) => instance,
-            None => names::this_machine(),
-        };
         Ok(Settings {
             crawl: self.scope.crawl,
-            instance,
+            instance: self.instance,
             seeds,
             scope,
             requisites: Requisites { script: wants("script"), style: wants("style"), img: wants("img") },
@@ -245,7 +240,7 @@ impl Flags {
             ignore_nofollow: self.ignore_nofollow,
             token: self.fetch.token(),
             fetch: self.fetch.options(self.per_host, self.concurrency),
-            threads: self.threads.unwrap_or(processors.min(4)),
+            threads: self.threads,
             checkpoint_every: self.checkpoint_every,
         })
     }
@@ -294,6 +289,10 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 fn cidr(text: &str) -> Result<IpNet, String> {
     let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
     net.ok_or_else(|| "not a range such as 127.0.0.0/8, or an address".into())
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |n| n.get()).min(4)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

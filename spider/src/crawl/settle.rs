@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::payload::{Artefact, Discovered, HttpHeaders, State, may_pass};
+use bus::payload::{Artefact, Discovered, HttpHeaders, State};
 use bus::topic::{ARTEFACTS, MAX_BODY};
 use bus::{Epoch, Output};
 use bytes::Bytes;
@@ -126,6 +126,7 @@ impl Settling {
             elapsed_ms: u64::try_from(visit.elapsed.as_millis()).unwrap_or(u64::MAX),
             ..Artefact::default()
         };
+        let may_pass = may_pass(&visit);
         let mut past = Past { mark, ok: was_ok, ..Past::default() };
         let (state, changed) = match visit.result {
             Ok(page) => {
@@ -146,11 +147,12 @@ impl Settling {
                 (after(&failure), None)
             }
         };
-        let failed_before = may_pass(before.status, before.error.as_deref());
-        past.interval = if may_pass(past.status, past.error.as_deref()) {
-            revisit::after_failure(if failed_before { before.interval } else { 0 })
-        } else {
-            revisit::interval(if failed_before { 0 } else { before.interval }, changed)
+        past.passing = may_pass;
+        past.interval = match (before.passing, may_pass) {
+            (true, true) => revisit::after_failure(before.interval),
+            (false, true) => revisit::after_failure(0),
+            (true, false) => revisit::interval(0, changed),
+            (false, false) => revisit::interval(before.interval, changed),
         };
         let next = if state == State::Gone { 0 } else { self.clock.seconds() + past.interval };
         settled.status = artefact.status;
@@ -307,14 +309,18 @@ fn ahead(page: &Item, links: Vec<Output>, sent: Vec<(crate::fingerprint::Fingerp
 
 /// How long to wait before another try; none when this was the last.
 fn retry(visit: &Visit, target: &Target, manners: &Manners, asked: Option<Duration>) -> Option<Duration> {
-    let passing = match &visit.result {
-        Ok(page) => is_busy(page.answer.status),
-        Err(failure) => failure.transient,
-    };
-    (passing && target.attempts < manners.retries).then(|| {
+    (may_pass(visit) && target.attempts < manners.retries).then(|| {
         let wait = revisit::backoff(manners.retry_wait, target.attempts + 1);
         wait.max(asked.unwrap_or_default().min(manners.max_wait))
     })
+}
+
+/// Whether a visit ended in a way that may pass.
+fn may_pass(visit: &Visit) -> bool {
+    match &visit.result {
+        Ok(page) => is_busy(page.answer.status),
+        Err(failure) => failure.transient,
+    }
 }
 
 /// Statuses that may pass.

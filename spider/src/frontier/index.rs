@@ -47,7 +47,7 @@ impl Entry {
             (REQUISITE, state.requisite),
             (OK, state.ok),
             (FRESH, state.mark == mark),
-            (FAILED, state.may_pass()),
+            (FAILED, state.passing),
             (CUT, cut),
         ];
         for (flag, set) in all {
@@ -343,12 +343,17 @@ mod tests {
     #[test]
     fn what_failed_for_a_passing_reason_can_be_hurried() {
         let mut index = Index::default();
-        for (n, error) in [(0, Some("connect")), (1, Some("tls")), (2, Some("redirects")), (3, None)] {
+        for (n, passing, error) in [
+            (0, true, Some("connect")),
+            (1, false, Some("tls")),
+            (2, false, Some("redirects")),
+            (3, false, None),
+            (4, true, None),
+        ] {
             let error = error.map(str::to_owned);
-            let state = UrlState { error, ..state(State::Fetched, false, 0, 100) };
+            let state = UrlState { passing, error, ..state(State::Fetched, false, 0, 100) };
             index.put(print(n), Entry::new(&state, n as i64, 0));
         }
-        index.put(print(4), Entry::new(&UrlState { status: Some(503), ..state(State::Fetched, false, 0, 100) }, 4, 0));
         assert_eq!(index.failed(), 2);
         assert!(!index.may_be_due(99));
         index.hurry();

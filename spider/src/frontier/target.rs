@@ -45,6 +45,8 @@ pub struct Past {
     pub mark: i64,
     /// Fetched with status 200 under that mark.
     pub ok: bool,
+    /// The last fetch failed for a reason that may pass.
+    pub passing: bool,
     /// Class of failure of the last fetch.
     pub error: Option<String>,
     /// What was followed of its links when it was read last.
@@ -57,8 +59,8 @@ impl Target {
         let visited = state.state != State::Pending || state.status.is_some() || state.ok || state.hash.is_some();
         let past = visited.then(|| {
             let validators = Validators { etag: state.etag, last_modified: state.last_modified };
-            let UrlState { status, hash, interval, mark, ok, error, follows, .. } = state;
-            Box::new(Past { status, validators, hash, interval, mark, ok, error, follows })
+            let UrlState { status, hash, interval, mark, ok, passing, error, follows, .. } = state;
+            Box::new(Past { status, validators, hash, interval, mark, ok, passing, error, follows })
         });
         Target {
             print,
@@ -91,6 +93,7 @@ impl Target {
             interval: past.interval,
             mark: past.mark,
             ok: past.ok,
+            passing: past.passing,
             error: past.error,
             follows: past.follows,
         }
@@ -131,6 +134,7 @@ mod tests {
                 attempts: 2,
                 hops: 1,
                 requisite: true,
+                passing: true,
                 error: Some("timeout".into()),
                 follows: Some("0011aabb".into()),
                 ..UrlState::default()
