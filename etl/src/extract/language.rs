@@ -1,8 +1,10 @@
-//! The language of a text: told by `whatlang`, when it is sure, from the languages whose commonest words occur.
+//! The language of a text: told by its commonest words where there are many of one language, else by `whatlang`, when it is sure,
+//! from the languages whose commonest words occur.
 //!
-//! Comparing a text with forty languages takes nearly as long as parsing a page. So where the commonest words speak
-//! clearly for one, only it and the next few are compared. The answer is seldom another one, and then most often a language
-//! instead of none: `whatlang` is sure when the second language is far behind the first, and the second may not be among them.
+//! Comparing a text with forty languages takes nearly as long as parsing a page. So where the commonest words leave no doubt,
+//! nothing is compared; where they speak clearly for one language, only it and the next few are. The answer is seldom another
+//! one, and then most often a language instead of none: `whatlang` is sure when the second language is far behind the first, and
+//! the second may not be among them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -18,6 +20,9 @@ const WEIGHT: u32 = 60;
 /// Weight of the common words that the clearest language has at least, and how many times more than the next.
 const CLEAR: u32 = 2 * WEIGHT;
 const CLEARER: u32 = 2;
+/// The same where nothing is compared.
+const CERTAIN: u32 = 12 * WEIGHT;
+const SURER: u32 = 4;
 /// Languages that are compared when the common words speak clearly.
 const COMPARED: usize = 8;
 
@@ -29,14 +34,26 @@ pub fn of(text: &str) -> Option<&'static str> {
         return None;
     }
     let info = match likely(sample) {
-        Some(few) => Detector::with_allowlist(few).detect(sample),
-        None => whatlang::detect(sample),
+        Likely::One(lang) => return Some(code(lang)),
+        Likely::Few(few) => Detector::with_allowlist(few).detect(sample),
+        Likely::Any => whatlang::detect(sample),
     }?;
     info.is_reliable().then(|| code(info.lang()))
 }
 
-/// The languages whose common words occur most, when they speak clearly for one.
-fn likely(sample: &str) -> Option<Vec<Lang>> {
+/// What the common words of a text say.
+#[derive(Debug, PartialEq, Eq)]
+enum Likely {
+    /// It is this language.
+    One(Lang),
+    /// It is one of these, the first most likely.
+    Few(Vec<Lang>),
+    /// Nothing clear.
+    Any,
+}
+
+/// The languages whose common words occur most.
+fn likely(sample: &str) -> Likely {
     let mut hits = [0_u32; COMMON.len()];
     for word in sample.split(|c: char| !c.is_alphabetic() && c != '\'').filter(|word| !word.is_empty()) {
         let found = match word.chars().any(char::is_uppercase) {
@@ -51,8 +68,20 @@ fn likely(sample: &str) -> Option<Vec<Lang>> {
     }
     let mut order: Vec<usize> = (0..hits.len()).collect();
     order.sort_by_key(|language| (std::cmp::Reverse(hits[*language]), *language));
-    let clear = hits[order[0]] >= CLEAR && hits[order[0]] >= CLEARER * hits[order[1]];
-    clear.then(|| order[..COMPARED].iter().map(|language| COMMON[*language].0).collect())
+    let (first, second) = (hits[order[0]], hits[order[1]]);
+    if first >= CERTAIN && first >= SURER * second && is_latin(sample) {
+        Likely::One(COMMON[order[0]].0)
+    } else if first >= CLEAR && first >= CLEARER * second {
+        Likely::Few(order[..COMPARED].iter().map(|language| COMMON[*language].0).collect())
+    } else {
+        Likely::Any
+    }
+}
+
+/// Whether hardly any of the letters are of another script: a Chinese page may quote much English.
+fn is_latin(sample: &str) -> bool {
+    let others = sample.chars().filter(|c| c.is_alphabetic() && !matches!(c, ..'\u{250}' | '\u{1e00}'..'\u{1f00}'));
+    others.count() * 50 < sample.len()
 }
 
 /// Word to the places in [`COMMON`] of the languages that have it.
@@ -244,7 +273,12 @@ mod tests {
                 assert_eq!(of(&part), all, "{part}");
             }
         }
-        assert!(likely(TEXTS[0].1).is_some_and(|few| few[0] == Lang::Eng), "the short way is not taken");
+        let text = TEXTS[0].1;
+        assert!(
+            matches!(likely(&text[..text.len() / 2]), Likely::Few(few) if few[0] == Lang::Eng),
+            "the short way is not taken"
+        );
+        assert_eq!(likely(&text.repeat(4)), Likely::One(Lang::Eng), "the shortest way is not taken");
     }
 
     #[test]
