@@ -3,6 +3,7 @@
 //! It is the only thing whose redirects are followed at once, five at most, each hop checked like any other fetch. A
 //! 4xx allows everything; a server or network error forbids everything until it was read (429 counts as such an error).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct Line {
 impl Robots {
     /// The rules in `text` for the product `token`.
     pub fn parse(text: &[u8], token: &str) -> Robots {
-        Robots { rules: robotxt::Robots::parse(text, token) }
+        Robots { rules: robotxt::Robots::parse(&without_versions(text, token), token) }
     }
 
     /// No rule at all.
@@ -67,8 +68,9 @@ impl Robots {
         // The rule appears with the first prefix of the file that yields it. Our group is named after each prefix, so that
         // it is ours that is chosen there too, and a longer prefix has all the rules of a shorter one.
         let agent = self.rules.user_agent();
+        let plain = without_versions(text, agent);
         let yields = |end: usize| {
-            let prefix = [&text[..end], b"\nuser-agent: ", agent.as_bytes()].concat();
+            let prefix = [&plain[..end], b"\nuser-agent: ", agent.as_bytes()].concat();
             robotxt::Robots::parse(&prefix, agent).rules().contains(rule)
         };
         let line = ends.partition_point(|end| !yields(*end));
@@ -77,6 +79,31 @@ impl Robots {
         let text = String::from_utf8_lossy(&text[start..end]).trim().chars().take(MAX_SHOWN).collect();
         Some(Line { number: line + 1, text })
     }
+}
+
+/// The text with blanks in the place of what follows our token in a group's name: `Kafkaspider/2.0` means us too, since a token
+/// ends where a character comes that it cannot have (RFC 9309, section 2.2.1).
+fn without_versions<'t>(text: &'t [u8], token: &str) -> Cow<'t, [u8]> {
+    let mut plain = Cow::Borrowed(text);
+    let mut start = 0;
+    for end in line_ends(text) {
+        let line = &text[start..end];
+        if let Some(colon) = line.iter().position(|byte| *byte == b':')
+            && line[..colon].trim_ascii().eq_ignore_ascii_case(b"user-agent")
+        {
+            let name =
+                start + colon + 1 + line[colon + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let after = name + token.len();
+            let is_ours = text.get(name..after).is_some_and(|name| name.eq_ignore_ascii_case(token.as_bytes()));
+            if is_ours && text.get(after) == Some(&b'/') {
+                let rest =
+                    text[after..end].iter().take_while(|byte| !byte.is_ascii_whitespace() && **byte != b'#').count();
+                plain.to_mut()[after..after + rest].fill(b' ');
+            }
+        }
+        start = end;
+    }
+    plain
 }
 
 /// Where the lines end, which do so with CR, LF, or both (RFC 9309, section 2.2).
@@ -156,6 +183,9 @@ mod tests {
         let groups = b"user-agent: *\rdisallow: /a\r\rUser-agent: *\r\nDisallow: /c\n\nuser-agent: kafkaspider\nDisallow: /q\n\nuser-agent: Kafkaspider\nDisallow: /a\n";
         assert_eq!(line(groups, "http://h/a"), Some((11, "Disallow: /a".into())));
         assert_eq!(line(groups, "http://h/c"), None);
+        let versions = b"user-agent: *\nallow: /\n\nUSER-AGENT : kafkaspider/2.0 # the new one\nDisallow: /a\n\nuser-agent: kafkaspiders/1\ndisallow: /b\n\nuser-agent: kafkaspider/";
+        assert_eq!(line(versions, "http://h/a"), Some((5, "Disallow: /a".into())));
+        assert_eq!(line(versions, "http://h/b"), None);
         let long = format!("user-agent: *\ndisallow: /a\ndisallow: /{}", "b".repeat(5000));
         let (number, text) = line(long.as_bytes(), &format!("http://h/{}", "b".repeat(5000))).unwrap();
         assert_eq!((number, text.len()), (3, MAX_SHOWN));

@@ -202,7 +202,8 @@ fn seeds_come_from_a_file_too() {
     let site = Site::empty().page("/a", Page::html("")).page("/b", Page::html("")).start().unwrap();
     let spider = Spider::new();
     let file = spider.data().join("seeds");
-    std::fs::write(&file, format!("# seeds\n{}\n\n  {}\n", site.url("/a"), site.url("/b"))).unwrap();
+    // some editors begin a file with a byte order mark
+    std::fs::write(&file, format!("\u{feff}# seeds\n{}\n\n  {}\n", site.url("/a"), site.url("/b"))).unwrap();
     spider.crawl_all(&["--seeds", file.to_str().unwrap()]);
     assert_eq!(spider.archived().len(), 2);
     std::fs::write(&file, "http://h/\nnonsense\n").unwrap();

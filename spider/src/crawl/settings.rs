@@ -274,6 +274,7 @@ fn read(path: &PathBuf) -> Result<(String, String)> {
         return Ok(("standard input".into(), text));
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read seeds from {}", path.display()))?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     Ok((path.display().to_string(), text))
 }
 
