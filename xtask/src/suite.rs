@@ -12,9 +12,9 @@ use crate::{exit, long, process};
 /// something; each is listed with its reason, and with CI=true in the environment that is a failure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Test {
-    /// Also run the long tier, and write its results to docs/long-<date>.md
-    #[arg(long)]
-    long: bool,
+    /// Also run the long tier, or what of it belongs to one group, and write its results to docs/long-[GROUP-]<date>.md
+    #[arg(long, value_name = "GROUP", value_enum, num_args = 0..=1, require_equals = true)]
+    long: Option<Option<long::Group>>,
     /// Run only those parts of the long tier whose name contains this, and no tests; writes no file
     #[arg(long, value_name = "NAME", conflicts_with_all = ["long", "filter"])]
     part: Option<String>,
@@ -35,8 +35,8 @@ impl Test {
         let result = run(&workspace, self.filter.as_deref())?;
         let mut good = result.good();
         result.explain();
-        if self.long {
-            good &= long::run(&workspace, &result.closing())?;
+        if let Some(group) = self.long {
+            good &= long::run(&workspace, group, &result.closing())?;
         }
         println!("{}", result.closing());
         Ok(if good { exit::DONE } else { exit::FAILED })

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
+use clap::ValueEnum;
 
 use crate::line::Line;
 use crate::workspace::{Workspace, cargo};
@@ -33,24 +34,50 @@ pub(crate) struct Part {
     output: String,
 }
 
-/// Runs everything and writes docs/long-<date>.md, anew after each part; true when all is well. `suite` is the closing line
-/// of the tests.
-pub(crate) fn run(workspace: &Workspace, suite: &str) -> anyhow::Result<bool> {
+/// What the parts belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Group {
+    /// From a web page to a report, on the embedded log
+    Line,
+    /// The same on Kafka
+    Kafka,
+    /// Upload, verification, backfill
+    Night,
+    /// The miners
+    Mine,
+}
+
+/// Which parts are run.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    /// All, or those of a group.
+    Group(Option<Group>),
+    /// Those with this in their name.
+    Name(&'a str),
+}
+
+/// Runs everything, or one group, and writes docs/long-<date>.md or docs/long-<group>-<date>.md, anew after each part; true when
+/// all is well. `suite` is the closing line of the tests.
+pub(crate) fn run(workspace: &Workspace, group: Option<Group>, suite: &str) -> anyhow::Result<bool> {
     let date = clock::today();
     let machine = page::machine();
-    let file = workspace.root.join("docs").join(format!("long-{date}.md"));
+    let (command, name) = match group.and_then(|group| group.to_possible_value()) {
+        Some(group) => (format!("--long={}", group.get_name()), format!("long-{}-{date}.md", group.get_name())),
+        None => ("--long".to_owned(), format!("long-{date}.md")),
+    };
+    let file = workspace.root.join("docs").join(name);
     let keep = |parts: &[Part]| {
-        let text = page::page(&date, &machine, suite, parts);
+        let text = page::page(&date, &command, &machine, suite, parts);
         write(&file, &page::without_places(&text, workspace))
     };
-    let parts = parts(workspace, "", false, &keep)?;
+    let parts = parts(workspace, Wanted::Group(group), false, &keep)?;
     println!("\n{}\nwrote {}", page::table(&parts), crate::line::relative(&file).display());
     Ok(good(&parts))
 }
 
 /// Runs only the parts whose name contains `filter`, and writes nothing down.
 pub(crate) fn some(workspace: &Workspace, filter: &str, built: bool) -> anyhow::Result<bool> {
-    let parts = parts(workspace, filter, built, &|_| Ok(()))?;
+    let parts = parts(workspace, Wanted::Name(filter), built, &|_| Ok(()))?;
     anyhow::ensure!(!parts.is_empty(), "no part of the long tier has {filter:?} in its name");
     println!("\n{}", page::table(&parts));
     Ok(good(&parts))
@@ -66,10 +93,10 @@ fn good(parts: &[Part]) -> bool {
     })
 }
 
-/// Runs the parts whose name contains `filter`; `keep` is told after each.
+/// Runs the parts that are wanted; `keep` is told after each.
 fn parts(
     workspace: &Workspace,
-    filter: &str,
+    wanted: Wanted<'_>,
     built: bool,
     keep: &dyn Fn(&[Part]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Part>> {
@@ -78,28 +105,18 @@ fn parts(
     let more: &[&str] = if built { &["--built"] } else { &[] };
     let chaos = |args: &[&str]| chore(&[&["chaos"], args, more].concat());
     let mut parts = Vec::new();
-    let mut part = |name: &str, run: &dyn Fn() -> anyhow::Result<Done>| -> anyhow::Result<()> {
-        if name.contains(filter) {
+    let mut part = |of: Group, name: &str, run: &dyn Fn() -> anyhow::Result<Done>| -> anyhow::Result<()> {
+        let run_it = match wanted {
+            Wanted::Group(group) => group.is_none_or(|group| group == of),
+            Wanted::Name(part) => name.contains(part),
+        };
+        if run_it {
             parts.push(one(name, run)?);
             keep(&parts)?;
         }
         Ok(())
     };
-    part("kills at random", &|| chaos(&["--kills", "100", "--pages", "3000"]))?;
-    part("kills at random, exactly N pages", &|| chaos(&["--kills", "50", "--pages", "3000", "--limit", "1500"]))?;
-    for tree in &equal::TREES {
-        part(&format!("archive equals an independent walk: {}", tree.name), &|| equal::check(workspace, tree, built))?;
-    }
-    part("peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
-    for bench in ["bus", "line", "stage", "extract", "upload"] {
-        part(&format!("bench {bench}"), &|| chore(&["bench", bench]))?;
-    }
-    part("bench bus on Kafka", &|| chore(&["bench", "bus", "--bus", "kafka"]))?;
-    part("bench stage on Kafka", &|| chore(&["bench", "stage", "--bus", "kafka"]))?;
-    part("bench crawl on Kafka", &|| chore(&["bench", "crawl"]))?;
-    part("a night over a real crawl", &|| night::check(workspace, built))?;
-    part("miners agree with reference tools", &|| truth::check(workspace, built))?;
-    part("miners keep their limit of memory", &|| truth::memory(workspace, built))?;
+    let bench = |args: &[&str]| chore(&[&["bench"], args].concat());
     let test = |name: &str| {
         let line = cargo().args(["test", "--release", "--workspace", "--test", name]).dir(&workspace.root);
         let line = line.env("KAFKASPIDER_LONG", "1");
@@ -108,12 +125,32 @@ fn parts(
         let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
         Ok((format!("KAFKASPIDER_LONG=1 {line}"), outcome, text))
     };
-    part("a leader and both coordinators of a Kafka cluster die", &|| test("cluster"))?;
-    part("a month with 400,000 documents in one night", &|| test("month"))?;
-    part("bench mine", &|| chore(&["bench", "mine"]))?;
-    part("kills and suspensions on Kafka", &|| {
+    part(Group::Line, "kills at random", &|| chaos(&["--kills", "100", "--pages", "3000"]))?;
+    part(Group::Line, "kills at random, exactly N pages", &|| {
+        chaos(&["--kills", "50", "--pages", "3000", "--limit", "1500"])
+    })?;
+    for tree in &equal::TREES {
+        let name = format!("archive equals an independent walk: {}", tree.name);
+        part(Group::Line, &name, &|| equal::check(workspace, tree, built))?;
+    }
+    part(Group::Line, "peak memory on the Rust documentation", &|| memory::check(workspace, &xtask, built))?;
+    for name in ["bus", "line", "stage", "extract"] {
+        part(Group::Line, &format!("bench {name}"), &|| bench(&[name]))?;
+    }
+    part(Group::Kafka, "bench bus on Kafka", &|| bench(&["bus", "--bus", "kafka"]))?;
+    part(Group::Kafka, "bench stage on Kafka", &|| bench(&["stage", "--bus", "kafka"]))?;
+    part(Group::Kafka, "bench crawl on Kafka", &|| bench(&["crawl"]))?;
+    part(Group::Kafka, "a leader and both coordinators of a Kafka cluster die", &|| test("cluster"))?;
+    part(Group::Kafka, "kills and suspensions on Kafka", &|| {
         chaos(&["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "200", "--pages", "10000"])
     })?;
+    part(Group::Night, "bench upload", &|| bench(&["upload"]))?;
+    part(Group::Night, "a night over a real crawl", &|| night::check(workspace, built))?;
+    part(Group::Night, "a month with 400,000 documents in one night", &|| test("month"))?;
+    part(Group::Mine, "miners agree with reference tools", &|| truth::check(workspace, built))?;
+    part(Group::Mine, "miners keep their limit of memory", &|| truth::memory(workspace, built))?;
+    part(Group::Mine, "bench mine", &|| bench(&["mine"]))?;
+    part(Group::Mine, "bench graph", &|| bench(&["graph"]))?;
     Ok(parts)
 }
 

@@ -6,9 +6,9 @@ use super::{Outcome, Part};
 use crate::workspace::Workspace;
 
 /// The whole page.
-pub(crate) fn page(date: &str, machine: &str, suite: &str, parts: &[Part]) -> String {
+pub(crate) fn page(date: &str, command: &str, machine: &str, suite: &str, parts: &[Part]) -> String {
     let mut text = format!(
-        "# Long tier, {date}\n\n`cargo xtask test --long`, on {machine}.\n\nTests: {suite}.\n\n{}\n",
+        "# Long tier, {date}\n\n`cargo xtask test {command}`, on {machine}.\n\nTests: {suite}.\n\n{}\n",
         table(parts)
     );
     for part in parts {
@@ -85,10 +85,14 @@ mod tests {
             output: "all well\n".into(),
         };
         let parts = [part("kills", Outcome::Passed), part("walk", Outcome::NotRun("no nginx".into()))];
-        let text = page("2026-11-21", "a machine", "9 passed, 0 failed, 0 skipped", &parts);
-        for wanted in
-            ["# Long tier, 2026-11-21", "| kills | passed | 12 |", "not run: no nginx", "```sh\ncargo xtask chaos\n```"]
-        {
+        let text = page("2026-11-21", "--long=line", "a machine", "9 passed, 0 failed, 0 skipped", &parts);
+        for wanted in [
+            "# Long tier, 2026-11-21",
+            "`cargo xtask test --long=line`, on a machine",
+            "| kills | passed | 12 |",
+            "not run: no nginx",
+            "```sh\ncargo xtask chaos\n```",
+        ] {
             assert!(text.contains(wanted), "{text}");
         }
     }
