@@ -1,6 +1,7 @@
 //! `spider add`: gives URLs to a crawl.
 
 use anyhow::Result;
+use bus::topic;
 use clap::Args;
 use program::{Common, Exit, Misuse};
 
@@ -23,8 +24,13 @@ pub struct Flags {
 pub fn run(common: &Common, flags: &Flags) -> Result<Exit> {
     let seeds = flags.urls.iter().map(|url| seed(url)).collect::<Result<Vec<_>, _>>().map_err(Misuse::new)?;
     let bus = crate::open_bus(common, &Clock::from_environment()?)?;
+    let first = topic::discovered(&flags.crawl).name;
+    let is_new = !bus.topics()?.iter().any(|topic| topic.name == first);
     ensure_topics(&bus, &flags.crawl)?;
     append(&bus, &flags.crawl, "spider/add", &seeds)?;
+    if is_new {
+        tracing::info!("crawl {} is new; `spider crawl --crawl {0}` fetches it", flags.crawl);
+    }
     if common.json {
         let urls: Vec<&str> = seeds.iter().map(|s| s.as_str()).collect();
         println!("{}", serde_json::json!({ "crawl": flags.crawl, "added": urls }));

@@ -88,8 +88,11 @@ fn added_urls_reach_a_crawl_that_is_running() {
 fn add_works_before_any_crawl_and_crawls_are_apart() {
     let site = Site::empty().page("/a", Page::html("")).page("/b", Page::html("")).start().unwrap();
     let spider = Spider::new();
-    assert_eq!(run(&mut spider.command(&["add", &site.url("/a"), "--crawl", "one"])).status.code(), Some(0));
-    assert_eq!(run(&mut spider.command(&["add", &site.url("/b"), "--crawl", "two"])).status.code(), Some(0));
+    for (path, crawl, is_new) in [("/a", "one", true), ("/a", "one", false), ("/b", "two", true)] {
+        let output = run(&mut spider.command(&["add", &site.url(path), "--crawl", crawl]));
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(text(&output).contains(&format!("`spider crawl --crawl {crawl}`")), is_new, "{}", text(&output));
+    }
     spider.crawl_all(&["--crawl", "one"]);
     assert_eq!(spider.archived().keys().collect::<Vec<_>>(), [&site.url("/a")]);
     spider.crawl_all(&["--crawl", "two"]);
