@@ -118,6 +118,9 @@ impl Properties {
         config.set("partition.assignment.strategy", "cooperative-sticky");
         // each partition has a queue of its own
         self.unless_given(&mut config, "queued.max.messages.kbytes", "1024");
+        // a broker is asked for one answer at a time: while it waits for partitions that have nothing, it sends nothing of those
+        // whose queues were full and are not any more
+        self.unless_given(&mut config, "fetch.wait.max.ms", "50");
         // heartbeats come from a thread of their own, and a partition that moves costs a catch-up, no more
         self.unless_given(&mut config, "session.timeout.ms", "10000");
         self.unless_given(&mut config, "heartbeat.interval.ms", "1000");
