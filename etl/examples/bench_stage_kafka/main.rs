@@ -98,7 +98,7 @@ impl Bench {
             delete(&few, &config);
             let url = fill("", &self.bodies);
             let full = format!("{codec}{run}.{ARTEFACTS}");
-            let read = bare::read(hosts, &full, self.bodies.len(), &Threads::now(self.broker));
+            let read = bare::read(hosts, &full, self.bodies.len(), &[], &Threads::now(self.broker));
             let data = folder.path().join("data");
             let done = self.stage(&url, &data);
             let seconds = memory::write(&data, &folder.path().join("alone.parquet"));
