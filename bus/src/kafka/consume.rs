@@ -54,7 +54,7 @@ struct Consuming {
     /// The consumer is of no use any more.
     fenced: bool,
     /// When it was replaced.
-    rejoined: Option<Instant>,
+    rejoined: Vec<Instant>,
 }
 
 struct Giving {
@@ -67,7 +67,7 @@ impl Consuming {
     fn new(member: Arc<Member>, topics: Vec<String>) -> Consuming {
         let (taking, giving) = (Vec::new(), Vec::new());
         let (fetched, watched) = (Fetched::new(), Instant::now());
-        Consuming { member, topics, taking, giving, fetched, watched, missing: None, fenced: false, rejoined: None }
+        Consuming { member, topics, taking, giving, fetched, watched, missing: None, fenced: false, rejoined: Vec::new() }
     }
 
     fn run(mut self) {

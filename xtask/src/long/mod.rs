@@ -108,7 +108,6 @@ fn parts(
         let outcome = if status.success() { Outcome::Passed } else { Outcome::Failed };
         Ok((format!("KAFKASPIDER_LONG=1 {line}"), outcome, text))
     };
-    part("a leader and both coordinators of a Kafka cluster die", &|| test("cluster"))?;
     part("a month with 400,000 documents in one night", &|| test("month"))?;
     part("bench mine", &|| chore(&["bench", "mine"]))?;
     part("kills and suspensions on Kafka", &|| {
