@@ -40,7 +40,14 @@ pub fn read(hosts: &str, topic: &str, records: usize, set: &[(String, String)], 
 }
 
 /// Writes records with no transaction; over when all are acknowledged.
-pub fn write(hosts: &str, topic: &str, codec: &str, outputs: &[&Output], set: &[(String, String)], before: &Threads) -> Measured {
+pub fn write(
+    hosts: &str,
+    topic: &str,
+    codec: &str,
+    outputs: &[&Output],
+    set: &[(String, String)],
+    before: &Threads,
+) -> Measured {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", hosts).set("acks", "all").set("compression.type", codec);
     config.extend(set.iter().cloned());

@@ -98,7 +98,7 @@ impl Properties {
         config.set("fetch.max.bytes", "8388608");
         // less, and the broker would wait half a second whenever a larger batch is not the first that was asked for
         config.set("fetch.message.max.bytes", "8388608");
-        config.set("fetch.queue.backoff.ms", "20");
+        config.set("fetch.queue.backoff.ms", "5");
         config.set("fetch.error.backoff.ms", "100");
         let mut all = self.client(address);
         let tuned = self.0.keys().map(String::as_str).collect::<Vec<_>>();
@@ -118,6 +118,8 @@ impl Properties {
         config.set("partition.assignment.strategy", "cooperative-sticky");
         // each partition has a queue of its own
         self.unless_given(&mut config, "queued.max.messages.kbytes", "1024");
+        // packed; pages are five times as large when they are unpacked. An answer has some of each partition
+        self.unless_given(&mut config, "fetch.message.max.bytes", "524288");
         // a broker is asked for one answer at a time: while it waits for partitions that have nothing, it sends nothing of those
         // whose queues were full and are not any more
         self.unless_given(&mut config, "fetch.wait.max.ms", "50");

@@ -67,7 +67,17 @@ impl Consuming {
     fn new(member: Arc<Member>, topics: Vec<String>) -> Consuming {
         let (taking, giving) = (Vec::new(), Vec::new());
         let (fetched, watched) = (Fetched::new(), Instant::now());
-        Consuming { member, topics, taking, giving, fetched, watched, missing: None, fenced: false, rejoined: Vec::new() }
+        Consuming {
+            member,
+            topics,
+            taking,
+            giving,
+            fetched,
+            watched,
+            missing: None,
+            fenced: false,
+            rejoined: Vec::new(),
+        }
     }
 
     fn run(mut self) {

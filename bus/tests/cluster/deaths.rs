@@ -89,7 +89,9 @@ fn leaders_and_coordinators_die_under_load_and_no_acknowledged_record_is_lost() 
             let victim = victim.unwrap();
             let before = covered();
             kafka.brokers()[victim].kill().unwrap();
-            eventually(&format!("another broker leads {topic}"), &bus, || leader(&kafka, topic, partition).is_some_and(|now| now != victim));
+            eventually(&format!("another broker leads {topic}"), &bus, || {
+                leader(&kafka, topic, partition).is_some_and(|now| now != victim)
+            });
             // well beyond what was there when it died
             eventually(&format!("the members go on without {topic}"), &bus, || covered() > before + 200);
             kafka.restart(victim).unwrap();

@@ -46,7 +46,12 @@ impl Shown {
             offset: delivered.offset,
             time: delivered.time,
             key: Part::of(&record.key),
-            headers: record.headers.0.iter().map(|(name, value)| (name.clone().into_owned(), Part::text_of(value))).collect(),
+            headers: record
+                .headers
+                .0
+                .iter()
+                .map(|(name, value)| (name.clone().into_owned(), Part::text_of(value)))
+                .collect(),
             value: record.value.as_deref().map_or(Part::None, Part::of),
         }
     }
