@@ -117,9 +117,9 @@ impl Properties {
         config.set("group.instance.id", instance);
         config.set("partition.assignment.strategy", "cooperative-sticky");
         // each partition has a queue of its own
-        self.unless_given(&mut config, "queued.max.messages.kbytes", "1024");
+        self.unless_given(&mut config, "queued.max.messages.kbytes", "512");
         // packed; pages are five times as large when they are unpacked. An answer has some of each partition
-        self.unless_given(&mut config, "fetch.message.max.bytes", "524288");
+        self.unless_given(&mut config, "fetch.message.max.bytes", "262144");
         // a broker is asked for one answer at a time: while it waits for partitions that have nothing, it sends nothing of those
         // whose queues were full and are not any more
         self.unless_given(&mut config, "fetch.wait.max.ms", "50");

@@ -26,7 +26,7 @@ use crate::{Delivered, Error, Event, Result};
 /// Longest wait for something from the broker: how long a command may lie.
 const POLL: Duration = Duration::from_millis(50);
 /// Bytes and records that wait for the program at most, one record aside.
-const FULL_BYTES: usize = 8 << 20;
+const FULL_BYTES: usize = 4 << 20;
 const FULL_RECORDS: usize = 20_000;
 /// How long one question about committed offsets may take.
 const STABLE: Duration = Duration::from_millis(500);
