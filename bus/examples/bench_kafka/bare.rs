@@ -50,6 +50,10 @@ pub fn write(
 ) -> Measured {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", hosts).set("acks", "all").set("compression.type", codec);
+    if codec == "zstd" {
+        // as the bus has it
+        config.set("compression.level", "1");
+    }
     config.extend(set.iter().cloned());
     let producer: BaseProducer = config.create().unwrap();
     producer.client().fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
