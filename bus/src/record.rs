@@ -1,10 +1,40 @@
 //! A record: key, value and headers in the CloudEvents 1.0 Kafka binding, binary mode; and one that was delivered.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 /// Headers in the order they were written. Names may repeat; [`Headers::get`] gives the first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(pub Vec<(String, Bytes)>);
+pub struct Headers(pub Vec<(Cow<'static, str>, Bytes)>);
+
+/// A header's name: one of our own costs no allocation, and there are a dozen and more on each record.
+pub(crate) fn name(name: &str) -> Cow<'static, str> {
+    const OURS: [&str; 20] = [
+        "ce_specversion",
+        "ce_id",
+        "ce_source",
+        "ce_type",
+        "ce_subject",
+        "ce_time",
+        "content-type",
+        "ce_crawl",
+        "ce_status",
+        "ce_depth",
+        "ce_hops",
+        "ce_elapsedms",
+        "ce_sha256",
+        "http-headers",
+        "ce_via",
+        "ce_remote",
+        "ce_error",
+        "ce_truncated",
+        "ce_method",
+        "ce_site",
+    ];
+    let own = OURS.into_iter().find(|own| *own == name);
+    own.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
+}
 
 impl Headers {
     /// The first value of `name`.
@@ -18,7 +48,7 @@ impl Headers {
     }
 
     /// Adds one header at the end.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Bytes>) {
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) {
         self.0.push((name.into(), value.into()));
     }
 }

@@ -1,5 +1,6 @@
 //! Bare rdkafka loops: what a program could do at best that promises nothing.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bus::Output;
@@ -14,9 +15,10 @@ use crate::report::Measured;
 use crate::threads::Threads;
 
 /// Reads so many records of a topic from its beginning, with no group, and looks at nothing but the size of their values.
-pub fn read(hosts: &str, topic: &str, records: usize, before: &Threads) -> Measured {
+pub fn read(hosts: &str, topic: &str, records: usize, set: &[(String, String)], before: &Threads) -> Measured {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", hosts).set("group.id", "bare").set("enable.auto.commit", "false");
+    config.extend(set.iter().cloned());
     let consumer: BaseConsumer = config.create().unwrap();
     let found = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
     let mut all = TopicPartitionList::new();
@@ -38,17 +40,29 @@ pub fn read(hosts: &str, topic: &str, records: usize, before: &Threads) -> Measu
 }
 
 /// Writes records with no transaction; over when all are acknowledged.
-pub fn write(hosts: &str, topic: &str, codec: &str, outputs: &[&Output], before: &Threads) -> Measured {
+pub fn write(
+    hosts: &str,
+    topic: &str,
+    codec: &str,
+    outputs: &[&Output],
+    set: &[(String, String)],
+    before: &Threads,
+) -> Measured {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", hosts).set("acks", "all").set("compression.type", codec);
+    if codec == "zstd" {
+        // as the bus has it
+        config.set("compression.level", "1");
+    }
+    config.extend(set.iter().cloned());
     let producer: BaseProducer = config.create().unwrap();
     producer.client().fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
     let began = Instant::now();
     let mut bytes = 0;
     for output in outputs {
         let empty = OwnedHeaders::new_with_capacity(output.record.headers.0.len());
-        let header = |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| {
-            all.insert(Header { key, value: Some(&value[..]) })
+        let header = |all: OwnedHeaders, (key, value): &(Cow<'static, str>, bytes::Bytes)| {
+            all.insert(Header { key: key.as_ref(), value: Some(&value[..]) })
         };
         let value = output.record.value.as_deref().unwrap_or_default();
         bytes += value.len();

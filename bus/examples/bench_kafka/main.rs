@@ -7,7 +7,11 @@
 //! all. Read: by a member of a group, from its first record to its last, beside a bare consumer's loop; `kcat -C` is a whole
 //! process. Written: publishes of 1,000 records, each of which covers 16 partitions and is durable when it returns, beside a
 //! bare producer with acks=all and no transaction that is flushed once, at the end. All take turns in each round; the first
-//! round warms up, medians count. Rates are of bodies. Ends with 1 when a goal is missed.
+//! round warms up, and before it some hundred small transactions do, since a young JVM compiles what they need while they run.
+//! Medians count. Rates are of bodies. Ends with 1 when a goal is missed.
+//!
+//! `--only read` or `write` leaves out the other; `--set NAME=VALUE` sets a property of librdkafka, for the bus and the bare
+//! loops alike.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
@@ -27,24 +31,34 @@ use threads::Threads;
 
 /// Records of one publish.
 const BATCH: usize = 1_000;
+/// Transactions that warm the broker up, and records of each.
+const TRANSACTIONS: usize = 500;
+const WARMING: usize = 50;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let url = args.next().expect("usage: bench_kafka URL [--rounds N] [--mb N] [--pages FOLDER] [--broker-pid PID]");
+    let url = args.next().expect("usage: bench_kafka URL [--rounds N] [--mb N] [--pages FOLDER] [--broker-pid PID] [--only read|write] [--set NAME=VALUE]…");
     let (mut rounds, mut megabytes, mut folder, mut broker) = (5, 300, pages::documentation(), None);
+    let (mut only, mut set) = (None, Vec::new());
     while let (Some(flag), Some(value)) = (args.next(), args.next()) {
         match flag.as_str() {
             "--rounds" => rounds = value.parse().unwrap(),
             "--mb" => megabytes = value.parse().unwrap(),
             "--pages" => folder = value.into(),
             "--broker-pid" => broker = Some(value.parse().unwrap()),
+            "--only" => only = Some(value),
+            "--set" => {
+                let (name, value) = value.split_once('=').expect("--set needs NAME=VALUE");
+                set.push((name.to_owned(), value.to_owned()));
+            }
             other => panic!("unknown flag {other}"),
         }
     }
     let bodies = pages::cuts(&folder, megabytes * 1_000_000);
     let batches: Vec<Vec<Output>> = bodies.chunks(BATCH).map(outputs).collect();
     println!("{} records of 10 KB, pages of {}", bodies.len(), folder.display());
-    let bench = Bench { url: url.trim_end_matches('/').to_owned(), rounds, batches, records: bodies.len(), broker };
+    let url = url.trim_end_matches('/').to_owned();
+    let bench = Bench { url, rounds, batches, records: bodies.len(), broker, only, set };
     let good = ["zstd", "none"].map(|codec| bench.measure(codec));
     if good == [true, true] { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -55,6 +69,8 @@ struct Bench {
     batches: Vec<Vec<Output>>,
     records: usize,
     broker: Option<u32>,
+    only: Option<String>,
+    set: Vec<(String, String)>,
 }
 
 impl Bench {
@@ -62,7 +78,8 @@ impl Bench {
     fn measure(&self, codec: &str) -> bool {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("properties");
-        std::fs::write(&config, format!("compression.type={codec}\n")).unwrap();
+        let set = self.set.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>();
+        std::fs::write(&config, format!("compression.type={codec}\n{set}")).unwrap();
         let options = Options { config: Some(config), ..Options::default() };
         let prefix = format!("{codec}-{}.", std::process::id());
         let bus = Bus::open(&format!("{}/{prefix}", self.url), &options).unwrap();
@@ -73,38 +90,63 @@ impl Bench {
         }
         let hosts = self.url.trim_start_matches("kafka://");
         let mut report = Report::new(codec, self.records);
+        if self.does("write") {
+            self.warm_up(&bus);
+        }
         for round in 0..=self.rounds {
             eprintln!("{codec}: round {round} of {}", self.rounds);
             let full = format!("{prefix}{ARTEFACTS}");
             // the two that are compared stand side by side, in turns
             let read = |bare: bool| match bare {
-                true => bare::read(hosts, &full, self.records, &self.threads()),
+                true => bare::read(hosts, &full, self.records, &self.set, &self.threads()),
                 false => self.read(&bus, &format!("g{round}")),
             };
             let first = round % 2 == 0;
-            let (one, two) = (read(first), read(!first));
-            let (loop_, member) = if first { (one, two) } else { (two, one) };
-            let kcat = self.kcat(hosts, &full);
+            if self.does("read") {
+                let (one, two) = (read(first), read(!first));
+                let pair = if first { [one, two] } else { [two, one] };
+                let kcat = self.kcat(hosts, &full);
+                if round > 0 {
+                    report.read(pair, kcat);
+                }
+            }
+            if !self.does("write") {
+                continue;
+            }
             let targets = [format!("bare{round}"), format!("out{round}")];
             bus.ensure(&targets.each_ref().map(|name| spec(name))).unwrap();
             let write = |bare: bool| match bare {
                 true => {
                     let all: Vec<&Output> = self.batches.iter().flatten().collect();
-                    bare::write(hosts, &format!("{prefix}bare{round}"), codec, &all, &self.threads())
+                    bare::write(hosts, &format!("{prefix}bare{round}"), codec, &all, &self.set, &self.threads())
                 }
-                false => self.publish(&bus, &format!("w{round}"), &format!("out{round}")),
+                false => self.publish(&bus, &format!("w{round}"), &format!("out{round}"), &self.batches),
             };
             let (one, two) = (write(first), write(!first));
-            let (producer, publish) = if first { (one, two) } else { (two, one) };
+            let pair = if first { [one, two] } else { [two, one] };
             for name in &targets {
                 bus.delete_topic(name).unwrap();
             }
             if round > 0 {
-                report.add([loop_, member, producer, publish], kcat);
+                report.wrote(pair);
             }
         }
         bus.delete_topic(ARTEFACTS).unwrap();
         report.print()
+    }
+
+    fn does(&self, what: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == what)
+    }
+
+    /// Small transactions, as many as make the broker's virtual machine compile what they need.
+    fn warm_up(&self, bus: &Bus) {
+        let spec = TopicSpec { name: "warm".into(), partitions: PARTITIONS, cleanup: Cleanup::Delete };
+        bus.ensure(std::slice::from_ref(&spec)).unwrap();
+        let few: Vec<Vec<Output>> = self.batches[0].chunks(WARMING).map(<[_]>::to_vec).collect();
+        let batches: Vec<Vec<Output>> = few.into_iter().cycle().take(TRANSACTIONS).collect();
+        self.publish(bus, "warm", "warm", &batches);
+        bus.delete_topic("warm").unwrap();
     }
 
     fn threads(&self) -> Threads {
@@ -130,7 +172,7 @@ impl Bench {
     }
 
     /// Publishes of a member that reads nothing, but covers what it could read.
-    fn publish(&self, bus: &Bus, group: &str, topic: &str) -> Measured {
+    fn publish(&self, bus: &Bus, group: &str, topic: &str, batches: &[Vec<Output>]) -> Measured {
         let (mut reader, mut writer) = bus.join(group, "bench", &["in"]).unwrap();
         let owned = loop {
             if let Event::Assigned(owned) = reader.poll(Duration::from_secs(5)).unwrap() {
@@ -143,13 +185,14 @@ impl Bench {
             outputs: outputs.iter().map(to).collect(),
             covers: owned.iter().map(cover).collect(),
         };
-        let batches: Vec<Batch> = self.batches.iter().map(batch).collect();
+        let records: usize = batches.iter().map(Vec::len).sum();
+        let batches: Vec<Batch> = batches.iter().map(batch).collect();
         let before = self.threads();
         let began = Instant::now();
         for batch in &batches {
             writer.publish(batch).unwrap();
         }
-        Measured::new(self.records * pages::BODY, began, &before)
+        Measured::new(records * pages::BODY, began, &before)
     }
 
     /// Bodies a second of the whole process; none where it is not installed.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::Headers;
+use crate::{Headers, record};
 
 pub(super) fn encode(headers: &Headers, into: &mut Vec<u8>) {
     into.clear();
@@ -18,7 +18,7 @@ pub(super) fn decode(blob: Bytes) -> Option<Headers> {
     let mut headers = Headers::default();
     let mut at = 0;
     while at < blob.len() {
-        let name = std::str::from_utf8(take(&blob, &mut at)?).ok()?.to_owned();
+        let name = record::name(std::str::from_utf8(take(&blob, &mut at)?).ok()?);
         let value = take(&blob, &mut at)?;
         headers.0.push((name, blob.slice_ref(value)));
     }
@@ -60,7 +60,7 @@ mod tests {
     proptest! {
         #[test]
         fn decoding_undoes_encoding(headers in prop::collection::vec((".{0,20}", prop::collection::vec(any::<u8>(), 0..400)), 0..9)) {
-            let headers = Headers(headers.into_iter().map(|(n, v)| (n, v.into())).collect());
+            let headers = Headers(headers.into_iter().map(|(n, v)| (n.into(), v.into())).collect());
             let mut blob = vec![1, 2, 3];
             encode(&headers, &mut blob);
             prop_assert_eq!(decode(blob.into()), Some(headers));

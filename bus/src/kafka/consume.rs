@@ -21,12 +21,12 @@ use super::fetched::Fetched;
 use super::member::{Command, Failure, Member, next_epoch};
 use super::stash::{self, Own};
 use super::{admin, cause, identity, records};
-use crate::{Error, Event, Result};
+use crate::{Delivered, Error, Event, Result};
 
 /// Longest wait for something from the broker: how long a command may lie.
 const POLL: Duration = Duration::from_millis(50);
 /// Bytes and records that wait for the program at most, one record aside.
-const FULL_BYTES: usize = 8 << 20;
+const FULL_BYTES: usize = 4 << 20;
 const FULL_RECORDS: usize = 20_000;
 /// How long one question about committed offsets may take.
 const STABLE: Duration = Duration::from_millis(500);
@@ -54,7 +54,7 @@ struct Consuming {
     /// The consumer is of no use any more.
     fenced: bool,
     /// When it was replaced.
-    rejoined: Option<Instant>,
+    rejoined: Vec<Instant>,
 }
 
 struct Giving {
@@ -67,7 +67,17 @@ impl Consuming {
     fn new(member: Arc<Member>, topics: Vec<String>) -> Consuming {
         let (taking, giving) = (Vec::new(), Vec::new());
         let (fetched, watched) = (Fetched::new(), Instant::now());
-        Consuming { member, topics, taking, giving, fetched, watched, missing: None, fenced: false, rejoined: None }
+        Consuming {
+            member,
+            topics,
+            taking,
+            giving,
+            fetched,
+            watched,
+            missing: None,
+            fenced: false,
+            rejoined: Vec::new(),
+        }
     }
 
     fn run(mut self) {
@@ -115,7 +125,11 @@ impl Consuming {
         // callbacks and errors; records have queues of their own
         match consumer.poll(Duration::ZERO) {
             None => {}
-            Some(Ok(message)) => self.deliver(&message)?,
+            Some(Ok(message)) => {
+                if let Some((topic, partition)) = self.place(message.topic(), message.partition()) {
+                    self.deliver(&topic, partition, vec![records::delivered(&message, &topic, 0)])?;
+                }
+            }
             Some(Err(error)) => self.trouble(consumer, &error)?,
         }
         self.rebalance(consumer)?;
@@ -128,9 +142,9 @@ impl Consuming {
         let member = self.member.clone();
         let moved = fetched.take(
             || !is_full(&member),
-            |next| match next {
-                Ok(message) => self.deliver(&message),
-                Err(error) => self.trouble(consumer, &error),
+            |topic, partition, records, error| {
+                self.deliver(topic, partition, records)?;
+                error.map_or(Ok(()), |error| self.trouble(consumer, &error))
             },
         );
         self.fetched = fetched;
@@ -318,19 +332,23 @@ impl Consuming {
         if cause::is_passing(error) { Ok(()) } else { Err(self.fault("asking for the group's offsets", error)) }
     }
 
-    /// One record into the stash.
-    fn deliver(&mut self, message: &rdkafka::message::BorrowedMessage<'_>) -> Result<()> {
-        let Some((topic, partition)) = self.place(message.topic(), message.partition()) else { return Ok(()) };
+    /// Records of one partition, in order, into the stash, under the epoch that it has now.
+    fn deliver(&mut self, topic: &str, partition: u32, records: Vec<Delivered>) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
         let mut state = self.member.state();
-        let Some(own) = state.owned.iter_mut().find(|own| own.is(&topic, partition)) else { return Ok(()) };
+        let Some(own) = state.owned.iter_mut().find(|own| own.is(topic, partition)) else { return Ok(()) };
         if own.revoking || own.seeking {
             return Ok(());
         }
-        if message.offset() < own.position {
-            drop(state);
-            return self.stepped_back(&topic, partition, message.offset());
+        for record in records {
+            if record.offset < own.position {
+                drop(state);
+                return self.stepped_back(topic, partition, record.offset);
+            }
+            own.push(Delivered { epoch: own.epoch, ..record });
         }
-        own.push(records::delivered(message, &topic, own.epoch));
         if state.since.is_none() {
             state.since = Some(Instant::now());
             drop(state);

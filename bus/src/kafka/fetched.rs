@@ -8,14 +8,13 @@ use std::time::Duration;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 
-use super::admin;
 use super::context::Context;
 use super::member::Member;
-use crate::Result;
+use super::{admin, records};
+use crate::{Delivered, Result};
 
-/// Records and bytes that are taken from a queue before it is the next one's turn, one record aside.
+/// Records and bytes that are taken from a queue in its turn, one record aside.
 const TURN_RECORDS: usize = 100;
 const TURN_BYTES: usize = 1 << 20;
 
@@ -71,27 +70,37 @@ impl Fetched {
         self.something.load(Ordering::SeqCst)
     }
 
-    /// Takes from each queue some in its turn, as long as there is `room`. Whether there was anything.
+    /// Takes from each queue some in its turn, as long as there is `room`. Whether there was anything. Copying is done here,
+    /// while nobody waits for the stash; records have no epoch yet.
     pub fn take(
         &mut self,
         mut room: impl FnMut() -> bool,
-        mut each: impl FnMut(Result<BorrowedMessage<'_>, KafkaError>) -> Result<()>,
+        mut each: impl FnMut(&str, u32, Vec<Delivered>, Option<KafkaError>) -> Result<()>,
     ) -> Result<bool> {
         self.something.store(false, Ordering::SeqCst);
         let mut any = false;
         for at in 0..self.queues.len() {
-            let (mut records, mut bytes) = (0, 0);
-            while records < TURN_RECORDS && bytes < TURN_BYTES {
-                if !room() {
-                    // whoever was refused is the first when there is room again
-                    self.queues.rotate_left(at);
-                    return Ok(any);
+            if !room() {
+                // whoever was refused is the first when there is room again
+                self.queues.rotate_left(at);
+                return Ok(any);
+            }
+            let Queue { topic, partition, queue } = &self.queues[at];
+            let (mut taken, mut bytes, mut error) = (Vec::new(), 0, None);
+            while taken.len() < TURN_RECORDS && bytes < TURN_BYTES && error.is_none() {
+                match queue.poll(Duration::ZERO) {
+                    None => break,
+                    Some(Ok(message)) => {
+                        let record = records::delivered(&message, topic, 0);
+                        bytes += record.record.size();
+                        taken.push(record);
+                    }
+                    Some(Err(other)) => error = Some(other),
                 }
-                let Some(next) = self.queues[at].queue.poll(Duration::ZERO) else { break };
+            }
+            if !taken.is_empty() || error.is_some() {
                 any = true;
-                records += 1;
-                bytes += next.as_ref().map_or(0, |message| message.payload_len());
-                each(next)?;
+                each(topic, *partition, taken, error)?;
             }
         }
         Ok(any)

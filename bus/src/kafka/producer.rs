@@ -41,7 +41,7 @@ struct Results {
     error: Option<KafkaError>,
 }
 
-/// How long callbacks are served at a time.
+/// Pause between two looks whether records were delivered.
 const TURN: Duration = Duration::from_millis(1);
 /// Places of a round fit below; the round stands above, so that what comes late is not taken for something new.
 const PLACES: usize = 1 << 16;
@@ -121,18 +121,23 @@ impl Producer {
     /// wait in steps of 100 ms.
     pub fn settle(&self, patience: Duration) -> bool {
         let started = Instant::now();
+        let standing = || {
+            let results = lock(&self.inner.context().results);
+            (results.waiting, results.error.is_some())
+        };
         loop {
-            let (waiting, failed) = {
-                let results = lock(&self.inner.context().results);
-                (results.waiting, results.error.is_some())
-            };
+            let (waiting, failed) = standing();
             if waiting == 0 || failed {
                 return true;
             }
             if started.elapsed() > patience {
                 return false;
             }
-            self.inner.poll(TURN);
+            // librdkafka waits in whole milliseconds: a poll of one would spin through it
+            self.inner.poll(Duration::ZERO);
+            if standing().0 == waiting {
+                std::thread::park_timeout(TURN);
+            }
         }
     }
 

@@ -3,16 +3,29 @@
 use bytes::Bytes;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message, OwnedHeaders};
 
-use crate::{Delivered, Epoch, Headers, Record};
+use crate::{Delivered, Epoch, Headers, Record, record};
 
-/// A message that was read.
+/// Bytes of key and headers of a usual record.
+const SMALL: usize = 1_000;
+
+/// A message that was read. Key and headers are in one buffer, the value is in another: whoever keeps a key keeps no body.
 pub(super) fn delivered(message: &BorrowedMessage<'_>, topic: &str, epoch: Epoch) -> Delivered {
-    let mut headers = Headers::default();
-    if let Some(theirs) = message.headers() {
-        for header in theirs.iter() {
-            headers.push(header.key, Bytes::copy_from_slice(header.value.unwrap_or_default()));
-        }
+    let theirs = message.headers();
+    let mut small = Vec::with_capacity(SMALL);
+    small.extend_from_slice(message.key().unwrap_or_default());
+    let key = small.len();
+    let mut names = Vec::with_capacity(theirs.map_or(0, |theirs| theirs.count()));
+    for header in theirs.iter().flat_map(|theirs| theirs.iter()) {
+        small.extend_from_slice(header.value.unwrap_or_default());
+        names.push((record::name(header.key), small.len()));
     }
+    let small = Bytes::from(small.into_boxed_slice());
+    let mut from = key;
+    let header = |(name, to)| {
+        let value = small.slice(from..to);
+        from = to;
+        (name, value)
+    };
     Delivered {
         topic: topic.to_owned(),
         partition: message.partition().unsigned_abs(),
@@ -20,9 +33,9 @@ pub(super) fn delivered(message: &BorrowedMessage<'_>, topic: &str, epoch: Epoch
         time: message.timestamp().to_millis().unwrap_or(0),
         epoch,
         record: Record {
-            key: Bytes::copy_from_slice(message.key().unwrap_or_default()),
+            headers: Headers(names.into_iter().map(header).collect()),
+            key: small.slice(..key),
             value: message.payload().map(Bytes::copy_from_slice),
-            headers,
         },
     }
 }

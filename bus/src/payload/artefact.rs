@@ -73,7 +73,7 @@ impl Artefact {
         h.push("ce_time", rfc3339(self.fetched_at));
         h.push("content-type", self.content_type.unwrap_or_else(|| "application/octet-stream".into()));
         h.push("ce_crawl", self.crawl);
-        let mut optional = |name: &str, value: Option<String>| {
+        let mut optional = |name: &'static str, value: Option<String>| {
             if let Some(v) = value {
                 h.push(name, v);
             }

@@ -31,7 +31,7 @@ pub fn a_record_comes_back_as_it_was_written<G: Ground>() {
     let headers = prop::collection::vec(("[a-z_-]{0,200}", bytes()), 0..8);
     let strategy = (bytes(), prop::option::of(bytes()), headers);
     proptest!(ProptestConfig::with_cases(64), |((key, value, headers) in strategy)| {
-        let headers = Headers(headers.into_iter().map(|(n, v)| (n, v.into())).collect());
+        let headers = Headers(headers.into_iter().map(|(n, v)| (n.into(), v.into())).collect());
         let record = Record { key: key.into(), value: value.map(Into::into), headers };
         let receipt = bus.append(&[Output { topic: "t".into(), partition: 0, record: record.clone() }]).unwrap();
         let mut scan = bus.scan("t", 0, receipt.offsets[0]).unwrap();

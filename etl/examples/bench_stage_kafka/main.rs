@@ -86,10 +86,11 @@ impl Bench {
         let hosts = self.url.trim_start_matches("kafka://");
         let (mut bare, mut memory, mut staged, mut small) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut spark = None;
+        let pid = std::process::id();
         for run in 0..=self.runs {
             eprintln!("{codec}: run {run} of {}", self.runs);
             let fill = |name: &str, bodies: &[Vec<u8>]| {
-                let url = format!("{}/{codec}{run}{name}.", self.url);
+                let url = format!("{}/{codec}{run}{name}-{pid}.", self.url);
                 fill(&url, &config, bodies);
                 url
             };
@@ -97,8 +98,8 @@ impl Bench {
             let ended = self.stage(&few, &folder.path().join("small"));
             delete(&few, &config);
             let url = fill("", &self.bodies);
-            let full = format!("{codec}{run}.{ARTEFACTS}");
-            let read = bare::read(hosts, &full, self.bodies.len(), &Threads::now(self.broker));
+            let full = format!("{codec}{run}-{pid}.{ARTEFACTS}");
+            let read = bare::read(hosts, &full, self.bodies.len(), &[], &Threads::now(self.broker));
             let data = folder.path().join("data");
             let done = self.stage(&url, &data);
             let seconds = memory::write(&data, &folder.path().join("alone.parquet"));

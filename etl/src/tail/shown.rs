@@ -46,7 +46,12 @@ impl Shown {
             offset: delivered.offset,
             time: delivered.time,
             key: Part::of(&record.key),
-            headers: record.headers.0.iter().map(|(name, value)| (name.clone(), Part::text_of(value))).collect(),
+            headers: record
+                .headers
+                .0
+                .iter()
+                .map(|(name, value)| (name.clone().into_owned(), Part::text_of(value)))
+                .collect(),
             value: record.value.as_deref().map_or(Part::None, Part::of),
         }
     }
@@ -55,7 +60,7 @@ impl Shown {
     pub fn matches(delivered: &Delivered, re: &Regex) -> bool {
         let record = &delivered.record;
         let is_match = |bytes: &[u8]| text(bytes).is_some_and(|text| re.is_match(text));
-        let header = |(name, value): &(String, bytes::Bytes)| {
+        let header = |(name, value): &(std::borrow::Cow<'static, str>, bytes::Bytes)| {
             text(value).is_some_and(|value| re.is_match(&format!("{name}: {value}")))
         };
         is_match(&record.key) || record.headers.0.iter().any(header) || record.value.as_deref().is_some_and(is_match)

@@ -140,7 +140,6 @@ fn parts(
     part(Group::Kafka, "bench bus on Kafka", &|| bench(&["bus", "--bus", "kafka"]))?;
     part(Group::Kafka, "bench stage on Kafka", &|| bench(&["stage", "--bus", "kafka"]))?;
     part(Group::Kafka, "bench crawl on Kafka", &|| bench(&["crawl"]))?;
-    part(Group::Kafka, "a leader and both coordinators of a Kafka cluster die", &|| test("cluster"))?;
     part(Group::Kafka, "kills and suspensions on Kafka", &|| {
         chaos(&["--bus", "kafka", "--spiders", "2", "--stagers", "2", "--kills", "200", "--pages", "10000"])
     })?;

@@ -12,17 +12,23 @@ use crate::kafka::{cause, identity};
 use crate::{Error, Result};
 
 /// How long it counts that a connection was lost.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_secs(120);
+/// How often a member that was fenced joins again for one lost connection.
+const TRIES: usize = 3;
 
 impl Consuming {
     /// An error of the consumer: fatal ones fail the member, passing ones are waited out.
     pub(super) fn trouble(&mut self, consumer: &BaseConsumer<Context>, error: &KafkaError) -> Result<()> {
-        let kafka = &self.member.kafka.0;
+        let member = self.member.clone();
+        let kafka = &member.kafka.0;
         let fatal = consumer.client().fatal_error().map(|(code, _)| code);
         let code = fatal.or_else(|| cause::code_of(error));
         match code {
             Some(Code::FencedInstanceId) => match self.may_be_its_own_twin() {
-                true => (self.fenced, self.rejoined) = (true, Some(Instant::now())),
+                true => {
+                    self.fenced = true;
+                    self.rejoined.push(Instant::now());
+                }
                 false => self.member.fail(Failure::Twin),
             },
             Some(
@@ -50,11 +56,14 @@ impl Consuming {
     }
 
     /// A consumer that has joined, and whose answer was lost with the connection, joins again; then the broker takes it for two
-    /// of one name, and fences the one it was before. So whenever a connection was lost it joins once more. Of real twins the
-    /// older one is fenced again when the younger one does the same, and ends.
-    fn may_be_its_own_twin(&self) -> bool {
+    /// of one name, and fences the one it was before. So whenever a connection was lost it joins once more, and again, since a
+    /// broker that is behind may still have requests of the one it was before. Real twins fence each other in turns; the older
+    /// one was the first, so it is the first that has no try left, and ends.
+    fn may_be_its_own_twin(&mut self) -> bool {
         let broke = self.member.kafka.0.causes.broke().filter(|at| at.elapsed() < MEMORY);
-        broke.is_some_and(|at| self.rejoined.is_none_or(|rejoined| rejoined < at))
+        let Some(broke) = broke else { return false };
+        self.rejoined.retain(|rejoined| *rejoined >= broke);
+        self.rejoined.len() < TRIES
     }
 
     /// Offsets ascend for ever, unless it is another topic.
