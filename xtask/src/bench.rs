@@ -74,7 +74,7 @@ impl Name {
             Name::Line => &["bench", "spider"],
             Name::Stage => &["example:bench_stage", "etl"],
             Name::Extract => &["example:bench_extract", "etl"],
-            Name::Mine => &["mine", "etl"],
+            Name::Mine => &["mine", "etl", "example:bench_bare"],
             Name::Graph => &["example:bench_graph"],
             Name::Upload => &["example:bench_upload", "etl"],
         }
@@ -134,7 +134,8 @@ impl Bench {
             }
             Name::Mine => {
                 let python = python(workspace)?;
-                Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"])
+                let line = Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"]);
+                line.arg("--bare").arg(&executables["bench_bare"])
             }
             Name::Graph => {
                 let folder = workspace.target.join("bench");

@@ -169,7 +169,7 @@ impl Plan<'_> {
             }
             Step::Mine(miner) => {
                 let span = Span::day(day).to_string();
-                // of a day that is over and had no record there is nothing to tell, and a miner would say so
+                // of a day that is over and had no record there is nothing to tell: its report would be empty
                 if artefacts.is_empty() && complete::is_staged(self.data, day)? {
                     return Ok(Planned { step: step.clone(), state: State::Done, rows, bytes });
                 }

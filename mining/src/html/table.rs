@@ -50,10 +50,10 @@ pub(super) fn view(out: &mut String, view: &View) {
     out.push_str("</tbody>\n</table></div>\n");
 }
 
-/// Characters of a cell's text; of a page those of its title, which wraps between words.
+/// Characters of a cell's text; not of a page, which has its own class.
 fn length(cell: &Cell) -> usize {
     match cell {
-        Cell::Text(text) => text.chars().count(),
+        Cell::Text(text) | Cell::File { name: text, .. } => text.chars().count(),
         _ => 0,
     }
 }

@@ -10,17 +10,18 @@ mod newest;
 mod partial;
 mod scan;
 mod shared;
+mod span;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
-use archive::{Catalogue, DataDir, DataSet, Day, Segment, Span, TmpDir};
+use archive::{Catalogue, DataDir, DataSet, Segment, Span, TmpDir};
 use program::Shutdown;
 
 pub use batch::{Batch, record_key};
-use budget::Budget;
+pub use budget::Budget;
 pub use mongo::Server;
 pub use newest::Newest;
 pub use partial::{Shard, ShareDone};
@@ -69,7 +70,7 @@ impl Source {
         };
         let data = DataDir::new(&root);
         let catalogue = Catalogue::read(&data)?;
-        let span = span(&catalogue, data.root(), options, needed)?;
+        let span = span::span(&catalogue, &data, options, needed)?;
         let mut segments = BTreeMap::new();
         let mut tasks = BTreeMap::new();
         for &set in needed {
@@ -144,33 +145,6 @@ impl Source {
         self.go_on()?;
         self.budget.allow(bytes as u64)
     }
-}
-
-/// The days asked for, cut to those that the archive has: those of its pages, or of its fetches where nothing else is needed.
-/// Says how to get an archive when there is none.
-fn span(catalogue: &Catalogue, root: &Path, options: &Options, needed: &[DataSet]) -> Result<Span> {
-    let of = if needed == [DataSet::Artefacts] { DataSet::Artefacts } else { DataSet::Pages };
-    let days = |set| catalogue.days.iter().filter(move |(_, sets)| sets.contains_key(&set)).map(|(day, _)| *day);
-    let (Some(first), Some(last)) = (days(of).min(), days(of).max()) else {
-        if needed.is_empty() && root.is_dir() {
-            // reports have their days in their own tables
-            return Ok(Span::day(options.from.or(options.to).unwrap_or(Day::of_millis(0))));
-        }
-        let root = root.display();
-        if days(DataSet::Artefacts).next().is_some() {
-            bail!("the archive at {root} has fetches but no pages yet: run `etl extract --data {root}` first");
-        }
-        bail!(
-            "there is no archive at {root}; to get one: `spider crawl URL --pages 100 --data {root}`, then `etl stage \
-             --once --data {root}`, then `etl extract --data {root}`"
-        );
-    };
-    let (from, to) = (options.from.unwrap_or(first).max(first), options.to.unwrap_or(last).min(last));
-    if !needed.is_empty() && !days(of).any(|day| from <= day && day <= to) {
-        let of = of.name();
-        bail!("no {of} in the days asked for; the archive at {} has {of} from {first} to {last}", root.display());
-    }
-    Ok(Span::new(from, to))
 }
 
 /// Segments of a data set over the span: refused when they overlap, with a warning when extraction is behind.

@@ -19,7 +19,7 @@ use polars::sql::SQLContext;
 use program::{Common, Shutdown};
 
 use crate::options::{self, Options, Size};
-use crate::source::Source;
+use crate::source::{Budget, Source};
 use crate::threads;
 use output::{Format, Output};
 
@@ -98,7 +98,7 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
         },
         common,
     )?;
-    threads::limit_streaming(&options)?;
+    threads::limit_streaming(&options, Budget::new(options.memory).limit())?;
     // what the query does not name is neither looked for nor warned of
     let (sets, bodies) = named(&flags.query);
     let source = Source::open(&options, &sets, bodies, shutdown)?;

@@ -49,6 +49,75 @@ fn fetches_without_pages_ask_for_extraction_and_days_without_pages_say_which_the
     assert!(error(&root, &["terms"], 1).contains("etl extract"));
 }
 
+/// Marks a day as staged to its end.
+fn staged(root: &Path, day: &str, partitions: u32) {
+    for partition in 0..partitions {
+        archive::Mark::new("artefacts", partition, 0)
+            .write(&archive::DataDir::new(root), crate::support::day(day))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_complete_day_without_pages_gives_an_empty_report_of_each_miner() {
+    let dir = archive();
+    let root = dir.path().join("data");
+    staged(&root, "2026-11-22", 16);
+    for (miner, tables) in [
+        ("terms", &["terms", "days", "hosts", "collocations", "trends"][..]),
+        ("keywords", &["keywords"]),
+        ("links", &["pages", "hosts", "broken", "redirects", "orphans", "third_parties"]),
+        ("cluster", &["assignments", "clusters"]),
+        ("duplicates", &["groups"]),
+        ("hosts", &["hosts"]),
+        ("languages", &["languages"]),
+    ] {
+        let output = mine(&root, &[miner, "--day", "2026-11-22"]);
+        assert!(output.status.success(), "{miner}: {}", stderr(&output));
+        let said = stderr(&output);
+        assert!(said.lines().count() == 1 && said.contains("2026-11-22 is complete and has no"), "{miner}: {said}");
+        let report = report(&root, &[miner, "--day", "2026-11-22", "--quiet"]);
+        assert!(report.starts_with(root.join("reports").join(miner).join("day=2026-11-22")), "{}", report.display());
+        for name in tables {
+            assert_eq!(table(&report, name), Vec::<Vec<String>>::new(), "{miner} {name}");
+        }
+        assert!(report.join("report.html").is_file() && report.join("_SUCCESS").is_file());
+    }
+    let output = mine(&root, &["sql", "SELECT count(*) AS n FROM pages", "--day", "2026-11-22", "--format", "csv"]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "n\r\n0\r\n");
+    // with a fetch that is no page it is the same; the shares of such a day are done at once, and joined
+    write(&root, &[Fetch::failed("http://a.example/3", "dns").on("2026-11-23", 2).partition(5)]);
+    staged(&root, "2026-11-23", 16);
+    for line in
+        [&["terms", "--shard", "1/2"][..], &["merge", "terms"], &["hosts"], &["links"], &["cluster"], &["keywords"]]
+    {
+        let output = mine(&root, &[line, &["--day", "2026-11-23"]].concat());
+        assert!(output.status.success(), "{line:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_day_that_is_not_staged_or_was_set_aside_is_not_called_empty() {
+    let dir = archive();
+    let root = dir.path().join("data");
+    staged(&root, "2026-11-22", 15);
+    assert!(error(&root, &["terms", "--day", "2026-11-22"], 1).contains("not known to be complete"));
+    staged(&root, "2026-11-22", 16);
+    let name = archive::SegmentName::new(archive::DataSet::Artefacts, archive::Source::Partition(3), 5, 9).unwrap();
+    let data = archive::DataDir::new(&root);
+    archive::Quarantined::record(&data, crate::support::day("2026-11-22"), &name, "damaged").unwrap();
+    let text = error(&root, &["terms", "--day", "2026-11-22"], 1);
+    assert!(text.contains("artefacts-p003") && text.contains("etl verify"), "{text}");
+    archive::Loss::of_partition("artefacts", 3, 5, 9, "expired").record(&data).unwrap();
+    assert!(mine(&root, &["terms", "--day", "2026-11-22"]).status.success());
+    // an archive of complete days that nothing was fetched on
+    let empty = dir.path().join("empty");
+    staged(&empty, "2026-11-20", 16);
+    staged(&empty, "2026-11-21", 16);
+    assert!(report(&empty, &["terms"]).starts_with(empty.join("reports/terms/from=2026-11-20,to=2026-11-21")));
+    assert!(error(&empty, &["terms", "--day", "2026-11-22"], 1).contains("etl stage --once"));
+}
+
 #[test]
 fn segments_that_are_not_extracted_yet_are_warned_of() {
     let dir = archive();

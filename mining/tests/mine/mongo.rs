@@ -157,6 +157,14 @@ fn only_the_days_asked_for_are_read() {
     assert!(said.contains("words") && said.contains("2026-11-20"), "{said}");
     let output = mine(&world.data(), &["languages", "--source", &world.url, "--day", "2026-11-22"]);
     assert!(stderr(&output).contains("2026-11-20 to 2026-11-21"), "{}", stderr(&output));
+    // a day without pages that the ledger calls whole is empty
+    let day = mongodb::bson::DateTime::from_millis(crate::support::day("2026-11-22").start_millis());
+    let whole = doc! { "_id": "a", "day": day, "state": "verified", "partial": false, "collections": ["links"] };
+    world.run(doc! { "insert": "ledger", "documents": [whole] });
+    for miner in ["languages", "links", "terms"] {
+        let report = report(&world.data(), &[miner, "--source", &world.url, "--day", "2026-11-22"]);
+        assert!(report.parent().unwrap().ends_with("day=2026-11-22"), "{}", report.display());
+    }
 }
 
 #[test]

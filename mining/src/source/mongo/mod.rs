@@ -82,20 +82,30 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Days of pages that the server has, of those asked for.
+    /// Days of pages that the server has, of those asked for; where there are none, the days without pages whose upload is whole.
     async fn days(&self, wanted: &Wanted<'_>) -> Result<BTreeSet<Day>> {
         let pages = self.db.collection::<Document>(DataSet::Pages.name());
         let found = self.in_time(pages.distinct("day", doc! {}).into_future()).await?;
         let day = |value: &Bson| value.as_datetime().map(|time| Day::of_millis(time.timestamp_millis()));
         let all: BTreeSet<Day> = found.iter().filter_map(day).collect();
+        let (from, to) = (wanted.options.from, wanted.options.to);
+        let asked = |day: &Day| from.is_none_or(|from| from <= *day) && to.is_none_or(|to| *day <= to);
+        let mut days: BTreeSet<Day> = all.iter().copied().filter(asked).collect();
+        if !days.is_empty() {
+            return Ok(days);
+        }
+        let ledger = self.db.collection::<Document>("ledger");
+        let uploaded = ledger.distinct("day", doc! { "state": "verified", "partial": { "$ne": true } });
+        days.extend(self.in_time(uploaded.into_future()).await?.iter().filter_map(day).filter(asked));
         let shown = self.server.shown();
-        let (Some(first), Some(last)) = (all.first().copied(), all.last().copied()) else {
-            bail!("{shown} has no pages; to bring a day there: `etl upload --day DAY --mongodb {shown}`");
-        };
-        let (from, to) = (wanted.options.from.unwrap_or(first), wanted.options.to.unwrap_or(last));
-        let days: BTreeSet<Day> = all.into_iter().filter(|&day| from <= day && day <= to).collect();
-        if days.is_empty() {
-            bail!("no pages in the days asked for; {shown} has pages from {first} to {last}");
+        match (all.first(), all.last()) {
+            _ if !days.is_empty() => {
+                tracing::warn!("{shown} has no pages of the days asked for, and their upload is whole")
+            }
+            (Some(first), Some(last)) => {
+                bail!("no pages in the days asked for; {shown} has pages from {first} to {last}")
+            }
+            _ => bail!("{shown} has no pages; to bring a day there: `etl upload --day DAY --mongodb {shown}`"),
         }
         Ok(days)
     }
