@@ -10,14 +10,23 @@ const SMALL: usize = 1_000;
 
 /// A message that was read. Key and headers are in one buffer, the value is in another: whoever keeps a key keeps no body.
 pub(super) fn delivered(message: &BorrowedMessage<'_>, topic: &str, epoch: Epoch) -> Delivered {
-    let theirs = message.headers();
     let mut small = Vec::with_capacity(SMALL);
     small.extend_from_slice(message.key().unwrap_or_default());
     let key = small.len();
-    let mut names = Vec::with_capacity(theirs.map_or(0, |theirs| theirs.count()));
-    for header in theirs.iter().flat_map(|theirs| theirs.iter()) {
-        small.extend_from_slice(header.value.unwrap_or_default());
-        names.push((record::name(header.key), small.len()));
+    let mut names = Vec::new();
+    if let Some(theirs) = message.headers() {
+        names.reserve(theirs.count());
+        // rdkafka panics at a name that is not UTF-8: such a record is not one of ours, and is delivered without headers
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for header in theirs.iter() {
+                small.extend_from_slice(header.value.unwrap_or_default());
+                names.push((record::name(header.key), small.len()));
+            }
+        }));
+        if read.is_err() {
+            small.truncate(key);
+            names.clear();
+        }
     }
     let small = Bytes::from(small.into_boxed_slice());
     let mut from = key;
