@@ -55,6 +55,7 @@ pub use data_dir::DataDir;
 pub use day::Day;
 pub use durable::{create_dir, rename_new, sync_dir, sync_file, write_new, write_replace};
 pub use error::{Error, MENDS, Result};
+pub use listing::days_in;
 pub use lock::Lock;
 pub use loss::Loss;
 pub use manifest::{FileEntry, Manifest};

@@ -1,9 +1,8 @@
 //! Whether a day is whole: staged to its end, nothing set aside and not yet back, nothing gone, everything extracted.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use archive::{Catalogue, DataDir, DataSet, Day, Loss, Mark, Quarantined, SegmentName, Source, Upload};
 use bus::topic::{ARTEFACTS, PARTITIONS};
 
@@ -52,7 +51,7 @@ pub fn vanished(data: &DataDir, catalogue: &Catalogue, from: Option<Day>, to: Op
             named.insert((name.source.clone(), name.from, name.next), segment.day);
         }
     }
-    for day in days_in(&data.ledger().join("uploads"))? {
+    for day in archive::days_in(&data.ledger().join("uploads"))? {
         if from.is_some_and(|from| day < from) || to.is_some_and(|to| to < day) {
             continue;
         }
@@ -104,20 +103,6 @@ impl Known {
         let all = self.0.get(source).map(Vec::as_slice).unwrap_or_default();
         holes(all.iter().copied().filter(|(start, end)| *start < next && from < *end).collect(), from, next)
     }
-}
-
-/// Days of which a folder has a folder, `day=2026-11-21`; none when it is not there.
-pub fn days_in(folder: &Path) -> Result<BTreeSet<Day>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries.with_context(|| format!("cannot read {}", folder.display()))?,
-    };
-    let mut days = BTreeSet::new();
-    for entry in entries {
-        let name = entry.with_context(|| format!("cannot read {}", folder.display()))?.file_name();
-        days.extend(name.to_str().and_then(|name| name.strip_prefix("day=")).and_then(|day| day.parse::<Day>().ok()));
-    }
-    Ok(days)
 }
 
 /// Offsets that were in a segment that was set aside, or that is gone.

@@ -98,7 +98,7 @@ pub fn run(args: &Args, common: &Common) -> Result<Exit> {
 fn known_days(data: &DataDir, catalogue: &Catalogue) -> Result<BTreeSet<Day>> {
     let mut days: BTreeSet<Day> = catalogue.days.keys().copied().collect();
     for folder in [data.marks(), data.ledger().join("uploads")] {
-        days.extend(complete::days_in(&folder)?);
+        days.extend(archive::days_in(&folder)?);
     }
     Ok(days)
 }

@@ -8,8 +8,6 @@ use archive::{Catalogue, DataDir, DataSet, Day, Mark};
 use bus::Bus;
 use bus::topic::{ARTEFACTS, PARTITIONS, STAGE_GROUP};
 
-use crate::complete;
-
 /// Which days are still to be marked.
 pub struct Marks {
     next: Day,
@@ -20,7 +18,7 @@ impl Marks {
     pub fn new(data: &DataDir, today: Day) -> Result<Marks> {
         let catalogue = Catalogue::read(data)?;
         let first_segment = catalogue.segments(DataSet::Artefacts, None, None).iter().map(|s| s.day).min();
-        let first = [first_segment, complete::days_in(&data.marks())?.first().copied()].into_iter().flatten().min();
+        let first = [first_segment, archive::days_in(&data.marks())?.first().copied()].into_iter().flatten().min();
         Ok(Marks { next: first.unwrap_or(today).min(today) })
     }
 

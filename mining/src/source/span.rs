@@ -4,9 +4,8 @@
 //! ends well. A day that is not staged, or whose fetches are not extracted, is an error that says what to run.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use archive::{Catalogue, DataDir, DataSet, Day, Loss, MENDS, Mark, Quarantined, Span};
 
 use crate::options::Options;
@@ -71,25 +70,11 @@ fn shown(span: Span) -> String {
 /// Days of which all partitions are staged to the end.
 fn staged(data: &DataDir) -> Result<BTreeSet<Day>> {
     let mut days = BTreeSet::new();
-    for day in folders(&data.marks())? {
+    for day in archive::days_in(&data.marks())? {
         let marks = Mark::read(data, day)?;
         if marks.iter().filter(|mark| mark.topic == TOPIC).count() >= PARTITIONS {
             days.insert(day);
         }
-    }
-    Ok(days)
-}
-
-/// Days of which a folder has a folder; none where it is not there.
-fn folders(folder: &Path) -> Result<Vec<Day>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.with_context(|| format!("cannot read {}", folder.display()))?,
-    };
-    let mut days = Vec::new();
-    for entry in entries {
-        let name = entry.with_context(|| format!("cannot read {}", folder.display()))?.file_name();
-        days.extend(name.to_str().and_then(|name| name.strip_prefix("day=")).and_then(|day| day.parse::<Day>().ok()));
     }
     Ok(days)
 }
