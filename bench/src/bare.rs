@@ -6,13 +6,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
 /// Crawls the host of `url` and prints how many URLs answered, whatever their status.
-pub fn run(url: &str, concurrency: &str) -> Result<()> {
-    let concurrency: usize = concurrency.parse().context("CONCURRENCY is not a number")?;
+pub fn run(url: &str, concurrency: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let pages = runtime.block_on(crawl(url, concurrency))?;
     println!("{pages}");

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::child::{Measured, measure, median};
 use crate::line;
@@ -14,9 +14,17 @@ use crate::nginx::Nginx;
 
 const GOAL: f64 = 0.8;
 
-struct Options {
+/// Flags of this benchmark.
+#[derive(Debug, clap::Args)]
+pub struct Flags {
+    /// Rounds that count
+    #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
+    /// The spider's executable
+    #[arg(long, value_name = "FILE")]
     spider: PathBuf,
+    /// A broker; `cargo xtask bench crawl` starts one and names it
+    #[arg(long, value_name = "URL")]
     kafka: String,
 }
 
@@ -24,19 +32,18 @@ struct Options {
 type Runs = Vec<(Measured, f64)>;
 
 /// Measures and prints.
-pub fn run(args: &[&str]) -> Result<()> {
-    let options = parse(args)?;
+pub fn run(flags: &Flags) -> Result<()> {
     let work = tempfile::tempdir()?;
     let root = work.path().join("www");
     line::make_root(&root)?;
     let nginx = Nginx::start(&root, work.path())?;
     let (mut embedded, mut kafka) = (Runs::new(), Runs::new());
-    for round in 0..=options.rounds {
+    for round in 0..=flags.rounds {
         let data = work.path().join("data");
-        let bus = format!("{}/crawl-{}-{round}.", options.kafka.trim_end_matches('/'), std::process::id());
+        let bus = format!("{}/crawl-{}-{round}.", flags.kafka.trim_end_matches('/'), std::process::id());
         for on_kafka in [round % 2 == 0, round % 2 == 1] {
             let name = if on_kafka { "on Kafka" } else { "on the embedded log" };
-            let (m, pages) = one(&options.spider, &nginx.url(), &data, on_kafka.then_some(&bus))?;
+            let (m, pages) = one(&flags.spider, &nginx.url(), &data, on_kafka.then_some(&bus))?;
             eprintln!("round {round} {name}: {pages} pages, {:.2} s, {:.2} CPU-s", m.wall, m.cpu);
             if round > 0 {
                 if on_kafka { &mut kafka } else { &mut embedded }.push((m, pages));
@@ -55,27 +62,6 @@ fn one(spider: &Path, url: &str, data: &Path, bus: Option<&String>) -> Result<(M
     std::fs::remove_dir_all(data)?;
     let pages = line::pages("spider crawl", &m)?;
     Ok((m, pages))
-}
-
-fn parse(args: &[&str]) -> Result<Options> {
-    let exe = std::env::current_exe()?;
-    let beside = exe.parent().context("this executable has no folder")?;
-    let mut options = Options { rounds: 5, spider: beside.join("spider"), kafka: String::new() };
-    let mut rest = args.iter();
-    while let Some(flag) = rest.next() {
-        let value = *rest.next().with_context(|| format!("{flag} needs a value"))?;
-        match *flag {
-            "--rounds" => options.rounds = value.parse().context("--rounds is not a number")?,
-            "--spider" => options.spider = value.into(),
-            "--kafka" => options.kafka = value.into(),
-            other => bail!("unknown flag {other}"),
-        }
-    }
-    anyhow::ensure!(
-        !options.kafka.is_empty(),
-        "--kafka is needed; `cargo xtask bench crawl` starts a broker and names it"
-    );
-    Ok(options)
 }
 
 fn report(embedded: &Runs, kafka: &Runs) -> Result<()> {

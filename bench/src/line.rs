@@ -22,27 +22,34 @@ const TREES: [(&str, &str); 5] = [
     ("debian-handbook", "/usr/share/doc/debian-handbook/html"),
 ];
 
-struct Options {
+/// Flags of this benchmark.
+#[derive(Debug, clap::Args)]
+pub struct Flags {
+    /// Rounds that count
+    #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
+    /// The spider's executable
+    #[arg(long, value_name = "FILE")]
     spider: PathBuf,
+    /// The crate's executable; none leaves it out
+    #[arg(long, value_name = "FILE")]
     peer: Option<PathBuf>,
 }
 
 /// Measures and prints.
-pub fn run(args: &[&str]) -> Result<()> {
-    let options = parse(args)?;
+pub fn run(flags: &Flags) -> Result<()> {
     let work = tempfile::tempdir()?;
     let root = work.path().join("www");
     make_root(&root)?;
     let nginx = Nginx::start(&root, work.path())?;
     let mut names = vec!["spider crawl", "bare loop"];
-    if options.peer.is_some() {
+    if flags.peer.is_some() {
         names.push("spider crate");
     }
     let mut runs: Vec<Vec<(Measured, f64)>> = vec![Vec::new(); names.len()];
-    for round in 0..=options.rounds {
+    for round in 0..=flags.rounds {
         for (i, name) in names.iter().enumerate() {
-            let (m, pages) = one(name, &options, &nginx.url(), &work.path().join(format!("data-{round}")))?;
+            let (m, pages) = one(name, flags, &nginx.url(), &work.path().join(format!("data-{round}")))?;
             eprintln!("round {round} {name}: {pages} pages, {:.2} s, {:.2} CPU-s", m.wall, m.cpu);
             if round > 0 {
                 runs[i].push((m, pages));
@@ -89,23 +96,6 @@ fn where_it_goes(runs: &[(Measured, f64)], extraction: f64) {
     println!("{:>8.3}  start, end, kernel threads", all - fetch - engine - publisher);
 }
 
-fn parse(args: &[&str]) -> Result<Options> {
-    let exe = std::env::current_exe()?;
-    let beside = exe.parent().context("this executable has no folder")?;
-    let mut options = Options { rounds: 5, spider: beside.join("spider"), peer: None };
-    let mut rest = args.iter();
-    while let Some(flag) = rest.next() {
-        let value = *rest.next().with_context(|| format!("{flag} needs a value"))?;
-        match *flag {
-            "--rounds" => options.rounds = value.parse().context("--rounds is not a number")?,
-            "--spider" => options.spider = value.into(),
-            "--peer" => options.peer = Some(value.into()),
-            other => bail!("unknown flag {other}"),
-        }
-    }
-    Ok(options)
-}
-
 /// A folder with a link to each tree that is installed, and a page that links to every HTML file of them.
 pub fn make_root(root: &Path) -> Result<()> {
     std::fs::create_dir(root)?;
@@ -149,15 +139,15 @@ fn html_files(folder: &Path, name: &Path, found: &mut Vec<PathBuf>) -> Result<()
     Ok(())
 }
 
-fn one(name: &str, options: &Options, url: &str, data: &Path) -> Result<(Measured, f64)> {
+fn one(name: &str, flags: &Flags, url: &str, data: &Path) -> Result<(Measured, f64)> {
     let m = match name {
         "spider crawl" => {
-            let m = measure(&mut crawl(&options.spider, url, data))?;
+            let m = measure(&mut crawl(&flags.spider, url, data))?;
             std::fs::remove_dir_all(data)?;
             m
         }
         "bare loop" => measure(Command::new(std::env::current_exe()?).args(["bare", url, CONCURRENCY]))?,
-        _ => measure(Command::new(options.peer.as_ref().context("no peer")?).args([url, CONCURRENCY]))?,
+        _ => measure(Command::new(flags.peer.as_ref().context("no peer")?).args([url, CONCURRENCY]))?,
     };
     let pages = pages(name, &m)?;
     Ok((m, pages))

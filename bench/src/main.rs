@@ -11,20 +11,29 @@ mod nginx;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+#[command(name = "bench", about = "Benchmarks that need a peer beside the program")]
+enum Bench {
+    /// Crawl beside a bare loop and the crate `spider`
+    Line(line::Flags),
+    /// The bare loop
+    Bare {
+        /// Where it begins
+        url: String,
+        /// Requests at once
+        concurrency: usize,
+    },
+    /// Crawl on Kafka beside the embedded log
+    Crawl(crawl::Flags),
+}
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let result = match args.as_slice() {
-        ["line", rest @ ..] => line::run(rest),
-        ["crawl", rest @ ..] => crawl::run(rest),
-        ["bare", url, concurrency] => bare::run(url, concurrency),
-        _ => {
-            eprintln!(
-                "usage: bench line [--rounds N] [--spider FILE] [--peer FILE] | bench bare URL CONCURRENCY | \
-                 bench crawl --kafka URL [--rounds N] [--spider FILE]"
-            );
-            return ExitCode::from(2);
-        }
+    let result = match Bench::parse() {
+        Bench::Line(flags) => line::run(&flags),
+        Bench::Bare { url, concurrency } => bare::run(&url, concurrency),
+        Bench::Crawl(flags) => crawl::run(&flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,12 +9,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+#[path = "bench/crawled.rs"]
+mod crawled;
+
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bus::payload::{Artefact, HttpHeaders};
 use bus::topic::{ARTEFACTS, PARTITIONS};
 use bus::{Assignment, Batch, Bus, Cover, Event, Output, Reader, Writer};
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -108,26 +110,8 @@ fn measure(dir: &Path, rounds: usize) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What a crawl writes: artefacts with all their headers, hosts in turn.
 fn outputs() -> Vec<Output> {
-    let artefact = |n: usize| Artefact {
-        id: uuid::Uuid::now_v7(),
-        source: "spider/main".into(),
-        url: format!("http://host{}.example/a/page/of/usual/length-{n:06}.html", n % 64),
-        crawl: "main".into(),
-        status: Some(200),
-        content_type: Some("text/html".into()),
-        http_headers: HttpHeaders("content-type: text/html\r\nserver: nginx\r\netag: \"0123456789\"\r\n".into()),
-        body: (0..BODY).map(|i| (i * n) as u8).collect::<Vec<_>>().into(),
-        sha256: "0".repeat(64),
-        ..Artefact::default()
-    };
-    let output = |n: usize| Output {
-        topic: ARTEFACTS.into(),
-        partition: (n % 64) as u32 % PARTITIONS,
-        record: artefact(n).into_record(),
-    };
-    (0..BATCH).map(output).collect()
+    (0..BATCH).map(|n| crawled::output(n, (0..BODY).map(|i| (i * n) as u8).collect())).collect()
 }
 
 fn open(path: &Path) -> Bus {

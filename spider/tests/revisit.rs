@@ -125,6 +125,20 @@ fn an_outage_is_told_and_its_urls_are_tried_again_at_the_next_start() {
 }
 
 #[test]
+fn an_answer_that_breaks_off_is_due_again_soon_and_one_that_cannot_be_decoded_is_not() {
+    let site = Site::empty().page("/", Page::html("<a href=/reset>x</a><a href=/not-gzip>x</a>"));
+    let site = site.misbehave("/reset", Behaviour::Reset { after: 1000 }).misbehave("/not-gzip", Behaviour::NotGzip);
+    let site = site.start().unwrap();
+    let spider = Spider::new();
+    spider.crawl_all(&[&site.url("/"), "--retries", "0"]);
+    let frontier = spider.frontier();
+    let of =
+        |error: &str| frontier.values().find(|s| s.error.as_deref() == Some(error)).map(|s| (s.passing, s.interval));
+    assert_eq!(of("protocol"), Some((true, 600)));
+    assert_eq!(of("decode"), Some((false, 7 * 24 * 3600)));
+}
+
+#[test]
 fn robots_txt_that_cannot_be_read_for_a_while_forbids_for_a_while() {
     let robots = site::Rule::new("/robots.txt", Behaviour::Status { status: 503, retry_after: None }).times(2);
     let site = Site::empty().rule(robots).page("/", Page::html("<a href=/a>x</a>")).page("/a", Page::html(""));

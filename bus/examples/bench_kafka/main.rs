@@ -16,6 +16,8 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 mod bare;
+#[path = "../bench/crawled.rs"]
+mod crawled;
 mod pages;
 mod report;
 mod threads;
@@ -23,7 +25,6 @@ mod threads;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use bus::payload::{Artefact, HttpHeaders};
 use bus::topic::{ARTEFACTS, PARTITIONS};
 use bus::{Batch, Bus, Cleanup, Cover, Event, Options, Output, TopicSpec};
 use report::{Measured, Report};
@@ -206,24 +207,6 @@ impl Bench {
     }
 }
 
-/// What a crawl writes: artefacts with all their headers, hosts in turn.
 fn outputs(bodies: &[Vec<u8>]) -> Vec<Output> {
-    let artefact = |n: usize, body: &Vec<u8>| Artefact {
-        id: uuid::Uuid::now_v7(),
-        source: "spider/main".into(),
-        url: format!("http://host{}.example/a/page/of/usual/length-{n:06}.html", n % 64),
-        crawl: "main".into(),
-        status: Some(200),
-        content_type: Some("text/html".into()),
-        http_headers: HttpHeaders("content-type: text/html\r\nserver: nginx\r\netag: \"0123456789\"\r\n".into()),
-        body: body.clone().into(),
-        sha256: "0".repeat(64),
-        ..Artefact::default()
-    };
-    let output = |(n, body): (usize, &Vec<u8>)| Output {
-        topic: ARTEFACTS.into(),
-        partition: (n % 64) as u32 % PARTITIONS,
-        record: artefact(n, body).into_record(),
-    };
-    bodies.iter().enumerate().map(output).collect()
+    bodies.iter().enumerate().map(|(n, body)| crawled::output(n, body.clone())).collect()
 }

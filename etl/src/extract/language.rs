@@ -282,6 +282,14 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_quotes_much_english_is_not_told_by_its_words() {
+        let quotes = TEXTS[0].1.repeat(4);
+        assert_eq!(likely(&quotes), Likely::One(Lang::Eng));
+        let page = format!("{quotes}{}", TEXTS[TEXTS.len() - 1].1.repeat(3));
+        assert_ne!(likely(&page), Likely::One(Lang::Eng));
+    }
+
+    #[test]
     fn every_language_has_a_code_of_two_letters_and_its_own() {
         let codes: std::collections::BTreeSet<_> = Lang::all().iter().map(|lang| code(*lang)).collect();
         assert_eq!(codes.len(), Lang::all().len());
