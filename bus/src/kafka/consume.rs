@@ -118,6 +118,7 @@ impl Consuming {
 
     fn turn(&mut self, consumer: &Arc<BaseConsumer<Context>>) -> Result<()> {
         self.commands(consumer)?;
+        self.fenced |= std::ptr::eq(self.member.state().expelled.as_ptr(), Arc::as_ptr(consumer));
         self.lose(consumer);
         self.give(consumer)?;
         self.take(consumer)?;

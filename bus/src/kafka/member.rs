@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, RwLock, Weak};
 use std::time::Instant;
 
 use rdkafka::consumer::BaseConsumer;
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub since: Option<Instant>,
     /// The reader is gone: nothing is owned any more.
     pub closed: bool,
+    /// The consumer that the group has thrown out.
+    pub expelled: Weak<BaseConsumer<Context>>,
     pub failed: Option<Failure>,
 }
 
@@ -88,6 +90,13 @@ impl Member {
     /// Has the thread do something, and wakes it.
     pub fn command(&self, command: Command) {
         self.state().commands.push(command);
+        self.changed.notify_all();
+    }
+
+    /// Notes that the group does not know this consumer any more. A consumer that waits until the program has released a partition
+    /// does not find out by itself.
+    pub fn expel(&self, consumer: &Arc<BaseConsumer<Context>>) {
+        self.state().expelled = Arc::downgrade(consumer);
         self.changed.notify_all();
     }
 
@@ -201,6 +210,7 @@ pub(super) fn join(kafka: &Kafka, group: &str, instance: &str, topics: &[&str]) 
             turn: 0,
             since: None,
             closed: false,
+            expelled: Weak::new(),
             failed: None,
         }),
         changed: Condvar::new(),

@@ -21,7 +21,7 @@ const DELIVERY_MS: &str = "30000";
 
 /// A producer, and what became of the records that it was given last.
 pub(super) struct Producer {
-    pub inner: BaseProducer<Collect>,
+    pub inner: Arc<BaseProducer<Collect>>,
     round: usize,
 }
 
@@ -82,8 +82,8 @@ impl ProducerContext<NoCustomPartitioner> for Collect {
 impl Producer {
     pub fn new(config: &ClientConfig, causes: Arc<Causes>) -> Result<Producer> {
         let context = Collect { causes, results: Mutex::default() };
-        let inner = config.create_with_context(context).map_err(|e| context::creation(&e))?;
-        Ok(Producer { inner, round: 0 })
+        let inner: BaseProducer<Collect> = config.create_with_context(context).map_err(|e| context::creation(&e))?;
+        Ok(Producer { inner: Arc::new(inner), round: 0 })
     }
 
     /// Hands records to librdkafka, which sends them while this goes on.

@@ -35,7 +35,7 @@ impl Writer {
         let lost = || PublishError::Lost(batch.covers.iter().map(|c| (c.topic.clone(), c.partition)).collect());
         let consumer = self.member.consumer().ok_or_else(lost)?;
         // before the epochs are looked at: a rebalance that comes in between has a later generation, which the broker refuses
-        let generation = consumer.group_metadata().ok_or_else(lost)?;
+        let generation = Arc::new(consumer.group_metadata().ok_or_else(lost)?);
         self.member.check(&batch.covers)?;
         if batch.outputs.is_empty() && batch.covers.is_empty() {
             return Ok(Receipt::default());
@@ -50,6 +50,10 @@ impl Writer {
             }
             Err(Trouble::Aborted(reason)) => Err(PublishError::Aborted(reason)),
             Err(Trouble::Failed(error)) => Err(PublishError::Bus(error)),
+            Err(Trouble::Expelled) => {
+                self.member.expel(&consumer);
+                Err(lost())
+            }
             Err(Trouble::Fenced) => {
                 drop(gate);
                 Err(self.fenced())

@@ -29,6 +29,7 @@ pub fn run() {
     match part {
         "hold" => hold(&bus),
         "append" => append(&bus),
+        "keep" => keep(&bus),
         other => panic!("no part is called {other}"),
     }
 }
@@ -39,6 +40,36 @@ fn hold(bus: &Bus) {
     assigned(&mut reader);
     println!("@ joined");
     let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// Reads in the group `g` on `in`, and when a partition is asked back does not release it, but publishes what it has read when it
+/// is told to; says when it has lost that, and when it has partitions again.
+fn keep(bus: &Bus) {
+    let (mut reader, mut writer) = bus.join("g", "keeper", &["in"]).unwrap();
+    let (mut owned, mut kept) = (Vec::new(), Vec::new());
+    loop {
+        match reader.poll(PATIENCE).unwrap() {
+            Event::Assigned(a) => owned.extend(a),
+            Event::Records(records) if kept.is_empty() => {
+                kept = records;
+                println!("@ reading");
+            }
+            Event::Revoking(_) => break,
+            _ => {}
+        }
+    }
+    println!("@ asked");
+    let _ = std::io::stdin().read(&mut [0]);
+    loop {
+        match writer.publish(&transferred(&owned, &kept[..1])) {
+            Err(PublishError::Aborted(_)) => std::thread::park_timeout(Duration::from_millis(50)),
+            Err(PublishError::Lost(_)) => break,
+            other => return println!("@ {other:?}"),
+        }
+    }
+    println!("@ lost");
+    while !matches!(reader.poll(PATIENCE).unwrap(), Event::Assigned(_)) {}
+    println!("@ again");
 }
 
 /// Opens a bus that may not be there yet, and makes topics.

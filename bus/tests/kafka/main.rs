@@ -14,6 +14,7 @@ mod mover;
 mod recreated;
 mod script;
 mod sequences;
+mod silence;
 mod strangers;
 
 use std::sync::OnceLock;

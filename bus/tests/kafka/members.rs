@@ -12,7 +12,7 @@ use crate::contract::*;
 use crate::mover::{Mover, add, prepare, until};
 
 /// Every record of `in` is in `out` and `copy` exactly once and in order, and covered.
-fn check(bus: &Bus, n: usize) {
+pub fn check(bus: &Bus, n: usize) {
     for partition in 0..4 {
         let input = keys(&all(bus, "in", partition));
         assert_eq!(input.len(), n);
@@ -104,6 +104,26 @@ fn a_suspended_owner_cannot_publish_once_its_partitions_have_moved() {
     assert!(!suspended.end() || last.as_deref() != Some("done"), "it was told that it owns nothing: {last:?}");
     heir.stop();
     check(&bus, 400);
+}
+
+#[test]
+fn a_member_thrown_out_while_it_was_asked_for_a_partition_joins_again() {
+    let ground = OnKafka::fresh();
+    let bus = ground.open();
+    prepare(&bus, 50);
+    let mut keeper = Player::start("keep", &ground.url());
+    keeper.expect("reading");
+    let heir = Mover::start(&bus, "heir");
+    keeper.expect("asked");
+    signal(&keeper, "STOP");
+    until("the heir has done it all", || !bus.unread("g", "in").unwrap());
+    signal(&keeper, "CONT");
+    keeper.go();
+    keeper.expect("lost");
+    keeper.expect("again");
+    assert!(keeper.end());
+    heir.stop();
+    check(&bus, 50);
 }
 
 #[test]
