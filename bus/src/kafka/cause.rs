@@ -22,8 +22,8 @@ struct State {
     told: bool,
     /// When it was said last that they answer again.
     back: Option<Instant>,
-    /// When a connection was lost last.
-    broke: Option<Instant>,
+    /// When the brokers were in trouble last: an answer may have been lost.
+    trouble: Option<Instant>,
 }
 
 /// One cause.
@@ -74,7 +74,7 @@ impl Causes {
             _ => return,
         };
         if kind == Kind::Away {
-            state.broke = Some(Instant::now());
+            state.trouble = Some(Instant::now());
         }
         // "all brokers are down" says less than what was said before it
         let vague = code == Code::AllBrokersDown || kind == Kind::Away;
@@ -99,9 +99,14 @@ impl Causes {
         lock(&self.0).last.clone().filter(|cause| matches!(cause.kind, Kind::Login | Kind::Tls | Kind::Protocol))
     }
 
-    /// When a connection was lost last.
-    pub fn broke(&self) -> Option<Instant> {
-        lock(&self.0).broke
+    /// Notes that an answer may have been lost.
+    pub fn note_trouble(&self) {
+        lock(&self.0).trouble = Some(Instant::now());
+    }
+
+    /// When an answer may have been lost last.
+    pub fn trouble(&self) -> Option<Instant> {
+        lock(&self.0).trouble
     }
 
     /// The last cause.
@@ -112,6 +117,7 @@ impl Causes {
     /// Says, once, that the brokers are away and that it is waited for them.
     pub fn tell_away(&self, address: &Address) {
         let mut state = lock(&self.0);
+        state.trouble = Some(Instant::now());
         let calm = state.back.is_some_and(|at| at.elapsed() < CALM);
         if !calm && !std::mem::replace(&mut state.told, true) {
             let cause = state.last.as_ref().map_or("no answer", |cause| &cause.text).to_owned();

@@ -114,6 +114,7 @@ impl Transactions {
     /// whatever became of it: it covers the same offsets.
     fn decide(&mut self, batch: &Batch, receipt: Option<Receipt>) -> Result<Receipt, Trouble> {
         tracing::debug!(id = self.id, "a transaction was not answered; a new producer decides it");
+        self.kafka.0.causes.note_trouble();
         self.producer = None;
         self.renew().map_err(Trouble::Failed)?;
         let silent = || Trouble::Aborted("the broker did not answer".into());
@@ -130,7 +131,10 @@ impl Transactions {
             Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::FencedInstanceId) => {
                 Trouble::Fenced
             }
-            Some(Code::UnknownMemberId) => Trouble::Expelled,
+            Some(Code::UnknownMemberId) => {
+                inner.causes.note_trouble();
+                Trouble::Expelled
+            }
             Some(
                 Code::TopicAuthorizationFailed
                 | Code::GroupAuthorizationFailed

@@ -11,9 +11,9 @@ use crate::kafka::member::Failure;
 use crate::kafka::{cause, identity};
 use crate::{Error, Result};
 
-/// How long it counts that a connection was lost.
+/// How long it counts that an answer may have been lost.
 const MEMORY: Duration = Duration::from_secs(120);
-/// How often a member that was fenced joins again for one lost connection.
+/// How often a member that was fenced joins again for one such trouble.
 const TRIES: usize = 3;
 
 impl Consuming {
@@ -47,7 +47,12 @@ impl Consuming {
             }
             Some(Code::AllBrokersDown) => kafka.causes.tell_away(&kafka.address),
             _ if fatal.is_some() => return Err(self.fault("reading", error)),
-            _ => tracing::debug!(%error, "the consumer is told"),
+            _ => {
+                if cause::is_passing(error) {
+                    kafka.causes.note_trouble();
+                }
+                tracing::debug!(%error, "the consumer is told");
+            }
         }
         if let Some(cause) = kafka.causes.decisive() {
             return Err(cause.error(&kafka.address));
@@ -56,13 +61,13 @@ impl Consuming {
     }
 
     /// A consumer that has joined, and whose answer was lost with the connection, joins again; then the broker takes it for two
-    /// of one name, and fences the one it was before. So whenever a connection was lost it joins once more, and again, since a
+    /// of one name, and fences the one it was before. So after any trouble with the brokers it joins once more, and again, since a
     /// broker that is behind may still have requests of the one it was before. Real twins fence each other in turns; the older
     /// one was the first, so it is the first that has no try left, and ends.
     fn may_be_its_own_twin(&mut self) -> bool {
-        let broke = self.member.kafka.0.causes.broke().filter(|at| at.elapsed() < MEMORY);
-        let Some(broke) = broke else { return false };
-        self.rejoined.retain(|rejoined| *rejoined >= broke);
+        let trouble = self.member.kafka.0.causes.trouble().filter(|at| at.elapsed() < MEMORY);
+        let Some(trouble) = trouble else { return false };
+        self.rejoined.retain(|rejoined| *rejoined >= trouble);
         self.rejoined.len() < TRIES
     }
 
