@@ -11,7 +11,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::ask::ANSWER;
-use super::{Kafka, identity, lock};
+use super::{Kafka, cause, identity, lock};
 use crate::topic::{MAX_DEAD_LETTER, RETENTION_MS};
 use crate::{Cleanup, Error, Result, TopicSpec};
 
@@ -64,7 +64,7 @@ pub(super) fn look_up(kafka: &Kafka, full: &str) -> Result<Option<u32>> {
 }
 
 pub(super) fn ensure(kafka: &Kafka, topics: &[TopicSpec]) -> Result<()> {
-    let mut missing = Vec::new();
+    let (mut missing, mut there) = (Vec::new(), Vec::new());
     for spec in topics {
         match look_up(kafka, &kafka.full(&spec.name))? {
             None => missing.push(spec),
@@ -72,13 +72,16 @@ pub(super) fn ensure(kafka: &Kafka, topics: &[TopicSpec]) -> Result<()> {
                 let (topic, wanted) = (spec.name.clone(), spec.partitions);
                 return Err(Error::Partitions { topic, found, wanted });
             }
-            Some(_) => check_settings(kafka, spec)?,
+            Some(_) => there.push(spec),
         }
     }
-    for spec in missing {
-        create(kafka, spec)?;
+    if !there.is_empty() {
+        let names: Vec<String> = there.iter().map(|spec| kafka.full(&spec.name)).collect();
+        for (spec, found) in there.into_iter().zip(described(kafka, &names)?) {
+            check_settings(kafka, spec, found)?;
+        }
     }
-    Ok(())
+    if missing.is_empty() { Ok(()) } else { create(kafka, &missing) }
 }
 
 /// What a topic is made with.
@@ -97,16 +100,23 @@ fn settings(cleanup: Cleanup) -> Vec<(&'static str, String)> {
     settings
 }
 
-fn create(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
-    let full = kafka.full(&spec.name);
-    let settings = settings(spec.cleanup);
-    let new = NewTopic::new(&full, number(spec.partitions)?, TopicReplication::Fixed(-1));
-    let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+/// Makes topics, in one request.
+fn create(kafka: &Kafka, specs: &[&TopicSpec]) -> Result<()> {
+    let named: Vec<_> = specs.iter().map(|spec| (kafka.full(&spec.name), *spec, settings(spec.cleanup))).collect();
+    let mut new = Vec::new();
+    for (full, spec, settings) in &named {
+        let topic = NewTopic::new(full, number(spec.partitions)?, TopicReplication::Fixed(-1));
+        new.push(settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value)));
+    }
     let admin = admin(kafka)?;
     let started = Instant::now();
-    let made = kafka.ask(&format!("creating topic {full}"), || {
+    let mut refused = 0;
+    let all = named.iter().map(|(full, ..)| full.as_str()).collect::<Vec<_>>().join(", ");
+    let made = kafka.ask(&format!("creating {all}"), || {
         let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-        match first(wait(admin.create_topics([&new], &options))?) {
+        let results = wait(admin.create_topics(&new, &options))?;
+        refused = results.iter().position(|result| done(result).is_err()).unwrap_or(0);
+        match results.get(refused).map_or(Err(KafkaError::Canceled), done) {
             // brokers that have only just come back do not count yet
             Err(KafkaError::AdminOp(Code::InvalidReplicationFactor)) if started.elapsed() < COMING => {
                 Err(KafkaError::Canceled)
@@ -114,9 +124,9 @@ fn create(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
             done => done,
         }
     });
-    match made {
-        Ok(()) => {}
-        Err(Error::Kafka { bus, problem, .. }) if problem.contains("no permission") => {
+    match (made, named.get(refused)) {
+        (Ok(()), _) => {}
+        (Err(Error::Kafka { bus, problem, .. }), Some((full, spec, settings))) if problem.contains("no permission") => {
             let remedy = format!(
                 "let it create topics, or have an administrator create {full} with {} partitions and {}",
                 spec.partitions,
@@ -124,18 +134,20 @@ fn create(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
             );
             return Err(Error::Kafka { bus, problem: format!("topic {full} is missing and {problem}"), remedy });
         }
-        Err(error) => return Err(error),
+        (Err(error), _) => return Err(error),
     }
     // every broker must know it, and each partition have its leader, before it is used
-    until(&format!("topic {full} is made, but brokers do not agree on it"), || {
-        let metadata =
-            kafka.ask(&format!("looking up topic {full}"), || kafka.0.probe.fetch_metadata(Some(&full), ANSWER))?;
-        let found = metadata.topics().iter().find(|t| t.name() == full && t.error().is_none());
-        Ok(found.is_some_and(|t| {
-            t.partitions().len() == spec.partitions as usize && t.partitions().iter().all(|p| p.leader() >= 0)
-        }))
-    })?;
-    lock(&kafka.0.partitions).insert(full, spec.partitions);
+    for (full, spec, _) in named {
+        until(&format!("topic {full} is made, but brokers do not agree on it"), || {
+            let metadata =
+                kafka.ask(&format!("looking up topic {full}"), || kafka.0.probe.fetch_metadata(Some(&full), ANSWER))?;
+            let found = metadata.topics().iter().find(|t| t.name() == full && t.error().is_none());
+            Ok(found.is_some_and(|t| {
+                t.partitions().len() == spec.partitions as usize && t.partitions().iter().all(|p| p.leader() >= 0)
+            }))
+        })?;
+        lock(&kafka.0.partitions).insert(full, spec.partitions);
+    }
     Ok(())
 }
 
@@ -147,32 +159,54 @@ pub(super) fn topics(kafka: &Kafka) -> Result<Vec<TopicSpec>> {
         let Some(name) = topic.name().strip_prefix(prefix.as_str()).filter(|_| !topic.name().starts_with("__")) else {
             continue;
         };
-        let cleanup = match described(kafka, topic.name())?.iter().find(|(name, _)| name == "cleanup.policy") {
-            Some((_, policy)) if policy.contains("compact") => Cleanup::Compact,
-            _ => Cleanup::Delete,
-        };
         let partitions = u32::try_from(topic.partitions().len()).unwrap_or(0);
-        found.push(TopicSpec { name: name.to_owned(), partitions, cleanup });
+        found.push(TopicSpec { name: name.to_owned(), partitions, cleanup: Cleanup::Delete });
+    }
+    let names: Vec<String> = found.iter().map(|spec| kafka.full(&spec.name)).collect();
+    for (spec, settings) in found.iter_mut().zip(described(kafka, &names)?) {
+        if settings?.iter().any(|(name, value)| name == "cleanup.policy" && value.contains("compact")) {
+            spec.cleanup = Cleanup::Compact;
+        }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-/// Settings of a topic by its full name.
-fn described(kafka: &Kafka, full: &str) -> Result<Vec<(String, String)>> {
+/// Names and values of a topic's settings.
+type Settings = Vec<(String, String)>;
+
+/// Settings of topics by their full names, each or why it is not told.
+fn described(kafka: &Kafka, names: &[String]) -> Result<Vec<Result<Settings>>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let admin = admin(kafka)?;
-    kafka.ask(&format!("reading the settings of topic {full}"), || {
+    let wanted: Vec<_> = names.iter().map(|full| ResourceSpecifier::Topic(full)).collect();
+    let what = format!("reading the settings of {}", names.join(", "));
+    let found = kafka.ask(&what, || {
         let options = AdminOptions::new().request_timeout(Some(ANSWER));
-        let found = wait(admin.describe_configs([&ResourceSpecifier::Topic(full)], &options))?;
-        let resource = found.into_iter().next().ok_or(KafkaError::Canceled)?.map_err(KafkaError::AdminOp)?;
-        Ok(resource.entries.into_iter().map(|e| (e.name, e.value.unwrap_or_default())).collect())
-    })
+        let found = wait(admin.describe_configs(&wanted, &options))?;
+        let passing = |code: &Code| cause::is_passing(&KafkaError::AdminOp(*code));
+        match found.iter().find_map(|result| result.as_ref().err().filter(|code| passing(code))) {
+            Some(code) => Err(KafkaError::AdminOp(*code)),
+            None if found.len() == names.len() => Ok(found),
+            None => Err(KafkaError::Canceled),
+        }
+    })?;
+    let settings = found.into_iter().zip(names).map(|(result, full)| match result {
+        Ok(resource) => Ok(resource.entries.into_iter().map(|e| (e.name, e.value.unwrap_or_default())).collect()),
+        Err(code) => {
+            let what = format!("reading the settings of topic {full}");
+            Err(cause::fault(&kafka.0.address, &what, &KafkaError::AdminOp(code)))
+        }
+    });
+    Ok(settings.collect())
 }
 
 /// A topic that somebody else has made must be usable: days are read from append times, and a record must fit.
-fn check_settings(kafka: &Kafka, spec: &TopicSpec) -> Result<()> {
+fn check_settings(kafka: &Kafka, spec: &TopicSpec, found: Result<Settings>) -> Result<()> {
     let full = kafka.full(&spec.name);
-    let found = match described(kafka, &full) {
+    let found = match found {
         Ok(found) => found,
         Err(Error::Kafka { problem, .. }) if problem.contains("no permission") => {
             tracing::debug!(topic = full, "its settings may not be read, so they are not checked");
@@ -207,7 +241,7 @@ pub(super) fn delete(kafka: &Kafka, topic: &str) -> Result<()> {
     let admin = admin(kafka)?;
     kafka.ask(&format!("deleting topic {full}"), || {
         let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-        match first(wait(admin.delete_topics(&[&full], &options))?) {
+        match wait(admin.delete_topics(&[&full], &options))?.first().map_or(Err(KafkaError::Canceled), done) {
             Err(KafkaError::AdminOp(Code::UnknownTopicOrPartition)) => Ok(()),
             done => done,
         }
@@ -225,12 +259,11 @@ fn admin(kafka: &Kafka) -> Result<AdminClient<DefaultClientContext>> {
     config.create().map_err(|e| super::context::creation(&e))
 }
 
-/// The result about the only topic of a request.
-fn first(results: Vec<rdkafka::admin::TopicResult>) -> Result<(), KafkaError> {
-    match results.into_iter().next() {
-        Some(Err((_, Code::TopicAlreadyExists))) | Some(Ok(_)) => Ok(()),
-        Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
-        None => Err(KafkaError::Canceled),
+/// What became of one topic.
+fn done(result: &rdkafka::admin::TopicResult) -> Result<(), KafkaError> {
+    match result {
+        Ok(_) | Err((_, Code::TopicAlreadyExists)) => Ok(()),
+        Err((_, code)) => Err(KafkaError::AdminOp(*code)),
     }
 }
 

@@ -117,7 +117,7 @@ impl Properties {
         config.set("group.instance.id", instance);
         config.set("partition.assignment.strategy", "cooperative-sticky");
         // each partition has a queue of its own
-        self.unless_given(&mut config, "queued.max.messages.kbytes", "512");
+        self.unless_given(&mut config, "queued.max.messages.kbytes", "1024");
         // packed; pages are five times as large when they are unpacked. An answer has some of each partition
         self.unless_given(&mut config, "fetch.message.max.bytes", "262144");
         // a broker is asked for one answer at a time: while it waits for partitions that have nothing, it sends nothing of those
@@ -139,7 +139,7 @@ impl Properties {
         if config.get("compression.type") == Some("zstd") {
             self.unless_given(&mut config, "compression.level", "1");
         }
-        self.unless_given(&mut config, "linger.ms", "5");
+        self.unless_given(&mut config, "linger.ms", "1");
         // a transaction begins while the broker still writes the end of the one before, and asks again
         self.unless_given(&mut config, "retry.backoff.ms", "10");
         config

@@ -63,7 +63,7 @@ struct Inner {
     raw: BaseConsumer<Context>,
     /// Consumers that tell what a group has committed, by the group's full name.
     groups: Mutex<HashMap<String, Arc<BaseConsumer<Context>>>>,
-    scanners: Mutex<Vec<BaseConsumer<Context>>>,
+    scanners: Mutex<Vec<scan::Scanner>>,
     plain: Mutex<Option<producer::Producer>>,
     /// Number of partitions of topics that were looked at, by full name.
     partitions: Mutex<HashMap<String, u32>>,
@@ -112,6 +112,7 @@ impl Kafka {
     }
 
     pub(crate) fn ensure(&self, topics: &[TopicSpec]) -> Result<()> {
+        producer::prepare(self)?;
         admin::ensure(self, topics)
     }
 

@@ -173,17 +173,29 @@ pub(super) fn check(kafka: &Kafka, outputs: &[Output]) -> Result<()> {
     Ok(())
 }
 
+/// Makes the producer that appends without a transaction, when there is none. It asks for its id at once, and again half a
+/// second later since it has no connection then: whoever is going to write makes it early.
+pub(super) fn prepare(kafka: &Kafka) -> Result<()> {
+    let mut plain = lock(&kafka.0.plain);
+    if plain.is_none() {
+        *plain = Some(make(kafka)?);
+    }
+    Ok(())
+}
+
+fn make(kafka: &Kafka) -> Result<Producer> {
+    let mut config = kafka.0.properties.producer(&kafka.0.address);
+    config.set("message.timeout.ms", DELIVERY_MS);
+    Producer::new(&config, kafka.0.causes.clone())
+}
+
 /// Appends without a transaction. All is checked before anything is sent.
 pub(super) fn append(kafka: &Kafka, outputs: &[Output]) -> Result<Receipt> {
     check(kafka, outputs)?;
     let mut plain = lock(&kafka.0.plain);
     let producer = match &mut *plain {
         Some(producer) => producer,
-        none => {
-            let mut config = kafka.0.properties.producer(&kafka.0.address);
-            config.set("message.timeout.ms", DELIVERY_MS);
-            none.insert(Producer::new(&config, kafka.0.causes.clone())?)
-        }
+        none => none.insert(make(kafka)?),
     };
     let done = producer.send(kafka, outputs).and_then(|()| {
         // librdkafka gives up by itself before that

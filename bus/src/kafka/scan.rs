@@ -4,6 +4,7 @@
 //! of uncommitted records, and does not say that there is nothing more before it is there: whatever was published before the
 //! scan began is seen by it.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -11,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::ask::ANSWER;
 use super::context::{self, Context};
 use super::offsets::watermarks;
 use super::{Kafka, WAITING, admin, cause, lock, records};
@@ -25,6 +27,13 @@ const NEXT: Duration = Duration::from_millis(20);
 /// Pause between two looks whether a transaction is still open.
 const OPEN: Duration = Duration::from_millis(5);
 
+/// A consumer for scans.
+pub(super) struct Scanner {
+    consumer: BaseConsumer<Context>,
+    /// Topics that it has read.
+    topics: HashSet<String>,
+}
+
 /// Group-less reader of one partition. A consumer is borrowed while there is something to read.
 pub struct Scan {
     kafka: Kafka,
@@ -36,7 +45,7 @@ pub struct Scan {
     stable: i64,
     /// Where the partition ended, for readers of uncommitted records, when the scan began.
     goal: i64,
-    reading: Option<BaseConsumer<Context>>,
+    reading: Option<Scanner>,
     /// A record that did not fit into the last batch.
     left: Option<Delivered>,
 }
@@ -125,7 +134,7 @@ impl Scan {
         if self.reading.is_none() {
             self.reading = Some(self.borrow()?);
         }
-        let Some(consumer) = &self.reading else { return Ok(Polled::Nothing) };
+        let Some(Scanner { consumer, .. }) = &self.reading else { return Ok(Polled::Nothing) };
         match consumer.poll(wait) {
             None => Ok(Polled::Nothing),
             Some(Ok(message)) if message.offset() < self.position => Ok(Polled::Nothing),
@@ -146,33 +155,40 @@ impl Scan {
         }
     }
 
-    fn borrow(&self) -> Result<BaseConsumer<Context>> {
+    fn borrow(&self) -> Result<Scanner> {
         let kept = lock(&self.kafka.0.scanners).pop();
-        let consumer = match kept {
-            Some(consumer) => consumer,
+        let mut scanner = match kept {
+            Some(scanner) => scanner,
             None => {
                 let mut config = self.kafka.0.properties.consumer(&self.kafka.0.address);
                 config.set("group.id", self.kafka.full("scan"));
                 config.set("enable.partition.eof", "true");
                 // the end of a partition is told by an answer without records, which a broker holds back this long
                 config.set("fetch.wait.max.ms", "10");
-                context::consumer(&config, Context::new(self.kafka.0.causes.clone()))?
+                let consumer = context::consumer(&config, Context::new(self.kafka.0.causes.clone()))?;
+                Scanner { consumer, topics: HashSet::new() }
             }
         };
+        // by itself it would look for the leaders of a topic that is new to it once a second
+        if scanner.topics.insert(self.full.clone()) {
+            self.kafka.ask(&format!("looking up topic {}", self.full), || {
+                scanner.consumer.fetch_metadata(Some(&self.full), ANSWER).map(drop)
+            })?;
+        }
         let mut list = TopicPartitionList::new();
         let added =
             list.add_partition_offset(&self.full, admin::number(self.partition)?, Offset::Offset(self.position));
         let fault = |e: KafkaError| cause::fault(&self.kafka.0.address, &format!("reading {}", self.full), &e);
         added.map_err(fault)?;
-        consumer.assign(&list).map_err(fault)?;
-        Ok(consumer)
+        scanner.consumer.assign(&list).map_err(fault)?;
+        Ok(scanner)
     }
 
     fn give_back(&mut self) {
-        let Some(consumer) = self.reading.take() else { return };
+        let Some(scanner) = self.reading.take() else { return };
         let mut kept = lock(&self.kafka.0.scanners);
-        if kept.len() < KEPT && consumer.unassign().is_ok() {
-            kept.push(consumer);
+        if kept.len() < KEPT && scanner.consumer.unassign().is_ok() {
+            kept.push(scanner);
         }
     }
 }

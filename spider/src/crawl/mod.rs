@@ -86,8 +86,8 @@ pub fn run(common: &Common, flags: Flags, shutdown: Shutdown) -> Result<Exit> {
 /// Makes sure that the topics of a crawl exist.
 pub fn ensure_topics(bus: &Bus, crawl: &str) -> Result<()> {
     let crawls = [topic::discovered(crawl), topic::frontier(crawl), topic::tallies(crawl)];
-    bus.ensure(&crawls)?;
-    bus.ensure(&[topic::artefacts(), topic::beats(), topic::dead_letters()])?;
+    let shared = [topic::artefacts(), topic::beats(), topic::dead_letters()];
+    bus.ensure(&[crawls, shared].concat())?;
     Ok(())
 }
 
