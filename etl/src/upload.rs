@@ -11,6 +11,7 @@ pub mod rejects;
 pub mod segment;
 pub mod send;
 pub mod source;
+mod turn;
 
 use std::time::{Duration, Instant};
 
