@@ -20,7 +20,7 @@ import zstandard
 from bson.binary import Binary
 
 BATCH = 1000
-LEVEL = 3  # of zstd, as in etl/src/upload/segment.rs
+LEVEL = 1  # of zstd, as in etl/src/upload/segment.rs
 INDEXES = {
     "artefacts": (("day", "segment"), ("url",), ("host", "fetched_at"), ("body_sha256",)),
     "pages": (("day", "segment"), ("url",), ("host", "fetched_at"), ("body_sha256",)),
