@@ -7,6 +7,7 @@ pub mod batch;
 mod compare;
 pub mod day;
 pub mod mirror;
+pub(crate) mod recent;
 pub mod rejects;
 pub mod segment;
 pub mod send;

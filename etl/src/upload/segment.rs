@@ -6,7 +6,7 @@
 //! Memory is bounded by a budget in bytes for what is in flight: on its way a batch is there several times (here, as a
 //! command, as a message of the driver), so the budget is a small part of what the program may use.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::batch::Batch;
+use super::recent::Recent;
 use super::rejects::Rejects;
 use super::send::{self, Outcome, Terms};
 use super::source;
@@ -29,8 +30,6 @@ use crate::segment_reader::SegmentReader;
 
 /// Bytes of batches in flight.
 const IN_FLIGHT: usize = 24 << 20;
-/// Bodies that were sent lately and are not sent again.
-const RECENT: usize = 200_000;
 /// Bytes up to which a body is compressed into its batch, without a copy.
 const SMALL: usize = 128 << 10;
 /// Level of compression: a fifth less work than at 3 for 4 % more bytes (docs/upload-2026-11-22.md).
@@ -375,34 +374,6 @@ impl Open {
             }
             Some(Ok(false)) | None => Ended::Interrupted,
         })
-    }
-}
-
-/// The bodies that were sent lately, so that one that comes again and again is sent once.
-#[derive(Default)]
-pub(crate) struct Recent {
-    known: HashSet<[u8; 16]>,
-    order: VecDeque<[u8; 16]>,
-}
-
-impl Recent {
-    /// True when a body was not sent lately. It counts as sent from now on.
-    pub(crate) fn is_new(&mut self, id: &str) -> bool {
-        let mut key = [0; 16];
-        // an id that is none differs from its body, which is found out when the body is read
-        if id.len() < 32 || hex::decode_to_slice(&id[..32], &mut key).is_err() {
-            return true;
-        }
-        let new = self.known.insert(key);
-        if new {
-            self.order.push_back(key);
-            if self.order.len() > RECENT
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.known.remove(&oldest);
-            }
-        }
-        new
     }
 }
 
