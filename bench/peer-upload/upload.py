@@ -1,8 +1,9 @@
 """What such pipelines do today: pyarrow reads a segment, zstd compresses the bodies, pymongo inserts unordered.
 
 Usage: upload.py [--rev] URL DAY SEGMENT…; prints documents, CPU seconds and peak memory as JSON. Needs pyarrow, zstandard,
-pymongo. With --rev the documents are those of `etl upload`, field by field: each has the hash of its row, by which a later
-run recognises what is there.
+pymongo. With --rev it does the job of `etl upload --no-verify` but for the ledger: the same documents field by field, each with
+the hash of its row, by which a later run recognises what is there; the same indexes; and the same checks of the segment, each
+body against its SHA-256 and the rows against the hash that the footer has.
 """
 
 import datetime
@@ -19,6 +20,12 @@ import zstandard
 from bson.binary import Binary
 
 BATCH = 1000
+LEVEL = 1  # of zstd, as in etl/src/upload/segment.rs
+INDEXES = {
+    "artefacts": (("day", "segment"), ("url",), ("host", "fetched_at"), ("body_sha256",)),
+    "pages": (("day", "segment"), ("url",), ("host", "fetched_at"), ("body_sha256",)),
+    "links": (("day", "segment"), ("src",), ("dst",)),
+}
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 MICROSECOND = datetime.timedelta(microseconds=1)
 integer = struct.Struct("<q").pack
@@ -64,23 +71,33 @@ def main():
     url, day, *segments = arguments[rev:]
     day = datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.timezone.utc)
     database = pymongo.MongoClient(url).get_default_database()
-    compressor = zstandard.ZstdCompressor(level=3)
+    compressor = zstandard.ZstdCompressor(level=LEVEL)
+    if rev:
+        for kind in {os.path.basename(path).split("-")[0] for path in segments}:
+            for keys in INDEXES[kind]:
+                database[kind].create_index([(key, 1) for key in keys])
     seen, count = set(), 0
     for path in segments:
         name = os.path.basename(path)
         kind = name.split("-")[0]
         file = pyarrow.parquet.ParquetFile(path)
-        extractor = (file.schema_arrow.metadata or {}).get(b"kafkaspider.extractor", b"").decode()
+        facts = file.schema_arrow.metadata or {}
+        extractor = facts.get(b"kafkaspider.extractor", b"").decode()
+        total = 0
         for batch in file.iter_batches(batch_size=BATCH):
             documents, bodies = [], []
             for row in batch.to_pylist():
                 extra = {"rev": row_hash(row)} if rev else {}
+                if rev:
+                    total += int(extra["rev"], 16)
                 row["_id"] = f"{row['id']}/{row['ordinal']}" if kind == "links" else row.pop("id")
                 row["day"], row["segment"] = day, name
                 if kind == "artefacts":
                     body, sha256 = row.pop("body"), row["body_sha256"]
                     if sha256 not in seen:
                         seen.add(sha256)
+                        if rev and hashlib.sha256(body).hexdigest() != sha256:
+                            sys.exit(f"{path} is damaged: a body is not the one of {sha256}")
                         compressed = Binary(compressor.compress(body))
                         of_body = {"_id": sha256, "bytes": len(body), "encoding": "zstd", "body": compressed}
                         if rev:
@@ -91,6 +108,8 @@ def main():
                 row.update(extra)
                 documents.append(row)
             count += insert(database["bodies"], bodies) + insert(database[kind], documents)
+        if rev and f"{total % 2**128:032x}" != facts[b"kafkaspider.hash"].decode():
+            sys.exit(f"{path} is damaged: its rows are not those that were sealed")
     usage = resource.getrusage(resource.RUSAGE_SELF)
     peak = usage.ru_maxrss * 1024
     print(json.dumps({"documents": count, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_memory": peak}))

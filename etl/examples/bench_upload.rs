@@ -3,8 +3,9 @@
 //! The documents of one day (HTML files below `--site`, staged and extracted) are uploaded
 //!
 //! * to a stub server that only acknowledges, by `etl upload --no-verify` and by bench/peer-upload/upload.py (pyarrow,
-//!   zstandard, pymongo): documents per CPU-second of the client. The script runs in two ways: making the same documents, which
-//!   is checked field by field, and making documents without `rev`, as scripts do that never compare what is there;
+//!   zstandard, pymongo): documents per CPU-second of the client. The script runs in two ways: doing the same job (the same
+//!   documents, which is checked field by field, the same indexes, the same checks of the segments; no ledger), and making
+//!   documents without `rev` and checking nothing, as scripts do that never compare what is there;
 //! * to FerretDB on PostgreSQL (a cluster of its own, unless `--postgresql` names one; on SQLite where PostgreSQL is not
 //!   installed), by `etl upload --no-verify` and by a bare loop of the same
 //!   driver over the same documents, which are in memory before the clock starts: documents per second.
@@ -45,7 +46,7 @@ struct Way {
 }
 
 const WAYS: [Way; 2] = [
-    Way { name: "Python peer, the same documents", flags: &["--rev"], same: true },
+    Way { name: "Python peer, the same job", flags: &["--rev"], same: true },
     Way { name: "Python peer, documents without rev", flags: &[], same: false },
 ];
 

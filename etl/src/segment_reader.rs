@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use archive::MENDS;
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -69,6 +71,22 @@ impl SegmentReader {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = self.mask(names);
         Ok(builder.with_projection(mask))
+    }
+
+    /// A reader of one column of bytes, whose values are views of the decoded pages, not copies.
+    pub fn views(&self, name: &str) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+        let viewed = |field: &FieldRef| match field.name() == name && *field.data_type() == DataType::Binary {
+            true => Arc::new(field.as_ref().clone().with_data_type(DataType::BinaryView)),
+            false => field.clone(),
+        };
+        let schema = self.metadata.schema();
+        let fields: Fields = schema.fields().iter().map(viewed).collect();
+        let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+        let metadata = ArrowReaderMetadata::try_new(self.metadata.metadata().clone(), options)
+            .with_context(|| format!("{} has a column {name} that this version does not read", self.path.display()))?;
+        let file = self.file.try_clone().with_context(|| format!("cannot open {} again", self.path.display()))?;
+        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_projection(self.mask(&[name])))
     }
 
     /// The columns of these names.

@@ -7,10 +7,12 @@ pub mod batch;
 mod compare;
 pub mod day;
 pub mod mirror;
+pub(crate) mod recent;
 pub mod rejects;
 pub mod segment;
 pub mod send;
 pub mod source;
+mod turn;
 
 use std::time::{Duration, Instant};
 

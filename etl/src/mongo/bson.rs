@@ -52,13 +52,14 @@ pub fn array(out: &mut Vec<u8>, name: &str) -> Writing {
     begin(out)
 }
 
-/// Bytes.
-pub fn binary(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+/// Bytes, which `write` writes behind what is in the buffer.
+pub fn binary(out: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
     element(out, 0x05, name);
-    let length = i32::try_from(value.len()).unwrap_or(i32::MAX);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.push(0);
-    out.extend_from_slice(value);
+    let start = out.len();
+    out.extend_from_slice(&[0; 5]);
+    write(out);
+    let length = i32::try_from(out.len() - start - 5).unwrap_or(i32::MAX);
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 /// A boolean.
@@ -119,7 +120,7 @@ mod tests {
         let mut out = Vec::new();
         let whole = begin(&mut out);
         text(&mut out, "t", "a\0\u{e9}");
-        binary(&mut out, "b", &[0, 1, 255]);
+        binary(&mut out, "b", |out| out.extend_from_slice(&[0, 1, 255]));
         boolean(&mut out, "y", true);
         date(&mut out, "when", -1);
         null(&mut out, "n");

@@ -235,14 +235,14 @@ pub fn body_rev(digest: &[u8; 32], bytes: u64) -> u128 {
     first_half(&text)
 }
 
-/// Writes the document of a body behind what is in the buffer.
-pub fn write_body(id: &str, rev: u128, bytes: usize, compressed: &[u8], out: &mut Vec<u8>) {
+/// Writes the document of a body behind what is in the buffer; `compress` writes its zstd frame there.
+pub fn write_body(id: &str, rev: u128, bytes: usize, out: &mut Vec<u8>, compress: impl FnOnce(&mut Vec<u8>)) {
     let document = bson::begin(out);
     bson::text(out, "_id", id);
     bson::text(out, "rev", &row_hash::hex(rev));
     bson::int(out, "bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
     bson::text(out, "encoding", "zstd");
-    bson::binary(out, "body", compressed);
+    bson::binary(out, "body", compress);
     document.end(out);
 }
 

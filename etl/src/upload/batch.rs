@@ -168,7 +168,7 @@ mod tests {
             batch.push(&i.to_string(), 1, |out| {
                 let document = bson::begin(out);
                 bson::text(out, "_id", &i.to_string());
-                bson::binary(out, "b", &vec![0; *size]);
+                bson::binary(out, "b", |out| out.resize(out.len() + *size, 0));
                 document.end(out);
             });
         }

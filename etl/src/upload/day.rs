@@ -143,7 +143,8 @@ impl<'a> Run<'a> {
             ..Upload::default()
         });
         ledger.archive = work.data.archive_id()?;
-        let mirror = mirror::read(work.mongo, &ledger)?;
+        // without a ledger of ours nothing counts as done, whatever the mirror says
+        let mirror = if before.is_some() { mirror::read(work.mongo, &ledger)? } else { None };
         let mut rejects = Rejects::new(work.data, work.tmp, day, &key);
         let kept = rejects::read(&rejects::path(work.data, day, &key))?;
         for reject in kept.into_iter().filter(|reject| !work.options.collections.contains(&reject.collection)) {
@@ -241,20 +242,28 @@ impl<'a> Run<'a> {
         let asked = self.work.options.collections.iter().map(|collection| collection.name().to_owned());
         let known: BTreeSet<String> = self.ledger.collections.drain(..).chain(asked).collect();
         self.ledger.collections = known.into_iter().collect();
-        self.save(true)?;
+        self.ledger.write(self.work.data, &self.key)?;
+        (self.saved, self.mirrored) = (Instant::now(), Instant::now());
         let wanted: BTreeSet<Collection> = pieces.iter().map(|(collection, ..)| *collection).collect();
-        for collection in wanted {
-            self.work.mongo.wait(make_indexes(&link, collection))?;
-        }
+        let (day, ledger) = (self.day, self.ledger.clone());
+        // before the first document; the first batches are made meanwhile
+        let prepare = async move {
+            mirror::put(&link, day, &ledger).await?;
+            for collection in wanted {
+                make_indexes(&link, collection).await?;
+            }
+            Ok(())
+        };
         let options = self.work.options;
-        let mut uploader = Uploader::new(self.work.mongo, self.work.shutdown, progress, options.jobs, options.force)?;
+        let mut uploader =
+            Uploader::new(self.work.mongo, self.work.shutdown, progress, options.jobs, options.force, prepare)?;
         let count = pieces.len();
         let (mut whole, mut last) = (true, None);
         for (i, (collection, segment, force)) in pieces.into_iter().enumerate() {
             progress.say(&format!("{} of {count} segments", i + 1));
             // what refers to a body finds it
             if last == Some(Collection::Bodies) && collection != Collection::Bodies {
-                uploader.drain()?;
+                uploader.next_turn();
             }
             last = Some(collection);
             whole = !self.work.shutdown.requested() && uploader.upload(collection, &segment, force)?;
@@ -267,7 +276,10 @@ impl<'a> Run<'a> {
         uploader.drain()?;
         let ended = uploader.ended(&mut self.rejects)?;
         self.account(ended)?;
-        self.save(true)?;
+        // what comes next without verification writes it in any case
+        if self.work.options.verify {
+            self.save(true)?;
+        }
         Ok(whole)
     }
 

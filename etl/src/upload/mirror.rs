@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use archive::{DataDir, Day, SegmentName, Upload};
 use mongodb::bson::{DateTime, doc};
 
-use crate::mongo::Mongo;
+use crate::mongo::{Link, Mongo};
 
 /// Collection.
 const LEDGER: &str = "ledger";
@@ -18,6 +18,11 @@ const UPSERTS: u32 = 5;
 
 /// Writes what the ledger says of a day.
 pub fn write(mongo: &Mongo, day: Day, upload: &Upload) -> Result<()> {
+    mongo.wait(put(mongo.link(), day, upload))
+}
+
+/// The same, in a task.
+pub async fn put(link: &Link, day: Day, upload: &Upload) -> Result<()> {
     let id = id(upload);
     let mut document = mongodb::bson::serialize_to_document(upload).context("cannot write the ledger")?;
     document.insert("_id", &id);
@@ -27,13 +32,13 @@ pub fn write(mongo: &Mongo, day: Day, upload: &Upload) -> Result<()> {
         "update": LEDGER, "ordered": false, "updates": [update], "writeConcern": { "w": "majority", "j": true },
     };
     for attempt in 1.. {
-        let reply = mongo.wait(mongo.link().command(command.clone())).context("cannot mirror the ledger")?;
+        let reply = link.command(command.clone()).await.context("cannot mirror the ledger")?;
         let Some(error) = reply.get_array("writeErrors").ok().and_then(|errors| errors.first()) else { break };
         // the last write of an uploader that was killed may still be under way in the server, and insert first
         if attempt < UPSERTS && error.as_document().and_then(|e| e.get_i32("code").ok()) == Some(DUPLICATE_KEY) {
             continue;
         }
-        anyhow::bail!("cannot mirror the ledger in {}: {error}", mongo.link().target());
+        anyhow::bail!("cannot mirror the ledger in {}: {error}", link.target());
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use archive::DataSet;
 use archive::schema::{Kind, columns};
-use arrow::array::{Array, BinaryArray, Int64Array, StringArray};
+use arrow::array::{Array, BinaryViewArray, Int64Array, StringArray};
 use sha2::{Digest, Sha256};
 
 use crate::columns::array;
@@ -12,9 +12,9 @@ use crate::mongo::document::Rows;
 use crate::segment_reader::{SegmentReader, batches};
 
 /// Rows that are decoded at once.
-const ROWS: usize = 1_000;
-/// Bytes that are decoded at once, about.
-const BYTES: i64 = 4 << 20;
+const ROWS: usize = 250;
+/// Bytes that are decoded at once, about: few enough to stay in the processor's cache until they are documents.
+const BYTES: i64 = 1 << 20;
 
 /// Gives all rows, without bodies, to `take`; it says false to stop. False when it stopped.
 pub fn rows(reader: &SegmentReader, set: DataSet, mut take: impl FnMut(Rows) -> Result<bool>) -> Result<bool> {
@@ -70,10 +70,10 @@ pub fn bodies(
         if chosen.is_empty() {
             continue;
         }
-        let bodies = reader.columns(&["body"])?.with_row_groups(vec![group]).with_row_selection(selection(&chosen));
+        let bodies = reader.views("body")?.with_row_groups(vec![group]).with_row_selection(selection(&chosen));
         let mut ids = ids.iter();
         for batch in batches(path, bodies.with_batch_size(batch_size(&sizes)).build()?) {
-            let bodies: BinaryArray = array(&batch?, "body")?;
+            let bodies: BinaryViewArray = array(&batch?, "body")?;
             for (i, id) in (0..bodies.len()).zip(&mut ids) {
                 let bytes = bodies.value(i);
                 let digest: [u8; 32] = Sha256::digest(bytes).into();

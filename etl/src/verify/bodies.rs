@@ -12,7 +12,7 @@ use crate::mongo::Mongo;
 use crate::mongo::document::{self, Collection};
 use crate::row_hash;
 use crate::segment_reader::{SegmentReader, batches};
-use crate::upload::segment::Recent;
+use crate::upload::recent::Recent;
 use crate::upload::send::fetch;
 
 /// Bodies that are looked up at once.

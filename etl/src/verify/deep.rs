@@ -9,8 +9,8 @@ use crate::mongo::Failure;
 use crate::mongo::document::{Collection, Origin};
 use crate::segment_reader::SegmentReader;
 use crate::upload::batch::Batch;
+use crate::upload::recent::Recent;
 use crate::upload::rejects;
-use crate::upload::segment::Recent;
 use crate::upload::send::fetch;
 use crate::upload::source;
 
