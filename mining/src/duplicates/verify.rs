@@ -153,7 +153,9 @@ impl Round {
             (self.pages[a], self.pages[b], jaccard(&found[a], &found[b]))
         };
         let compared = self.pairs.par_iter().map(likeness).collect();
-        (self.pairs.clear(), self.pages.clear(), self.places.clear());
+        self.pairs.clear();
+        self.pages.clear();
+        self.places.clear();
         self.bytes = 0;
         Ok(compared)
     }
