@@ -1,11 +1,11 @@
 """Benchmark of the miners beside their peers: one run, the same archive, every figure a ratio.
 
-usage: mine.py MINE ETL [--times 1,3,10] [--bare EXECUTABLE] [FOLDER…]
+usage: mine.py MINE ETL [--times 1,3,10] [--bare EXECUTABLE] [--spark PYTHON] [--threads-only] [FOLDER…]
 
 Imports documentation folders (Debian's by default) as an archive of 1, 3 and 10 times their pages (each copy under a base URL of
 its own; the archive grows from one size to the next), then runs each miner and its peer, and prints wall seconds, processor seconds
-and peak memory of both. Peers are run up to 3 times the pages, those that take minutes fewer times there. Run through `cargo xtask
-bench mine` on a quiet machine.
+and peak memory of both, and how much faster each miner is on two threads than on one. Peers are run up to 3 times the pages, those
+that take minutes fewer times there. Run through `cargo xtask bench mine` on a quiet machine; `-- --threads-only` measures threads alone.
 """
 
 import argparse
@@ -152,6 +152,70 @@ def peer_scipy(data):
     return len(a) * 100, work
 
 
+def spark_session(data):
+    from pyspark.sql import SparkSession
+
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    builder = SparkSession.builder.master("local[2]").config("spark.driver.memory", "4g").config("spark.log.level", "ERROR")
+    for name, value in [("ui.enabled", "false"), ("ui.showConsoleProgress", "false"), ("sql.shuffle.partitions", "2")]:
+        builder = builder.config(f"spark.{name}", value)
+    session = builder.getOrCreate()
+    for name in ["pages", "links"]:
+        session.read.parquet(f"{data}/{name}").createOrReplaceTempView(name)
+    return session
+
+
+def jvm(session):
+    """Processor seconds and peak memory of Spark's own process so far."""
+    own = f"/proc/{session.sparkContext._gateway.proc.pid}"
+    children = [pid for pid in os.listdir("/proc") if pid.isdigit() and parent(pid) == own.rpartition("/")[2]]
+    cpu, memory = 0.0, 0
+    for folder in [own, *(f"/proc/{pid}" for pid in children)]:
+        fields = open(f"{folder}/stat").read().rpartition(")")[2].split()
+        cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        memory += sum(int(text.split()[1]) * 1024 for text in open(f"{folder}/status") if text.startswith("VmHWM:"))
+    return cpu, memory
+
+
+def parent(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1]
+    except OSError:
+        return None
+
+
+def spark_sql(session):
+    return len(QUERIES), lambda: [session.sql(query).collect() for query in QUERIES]
+
+
+def spark_tfidf(session):
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import CountVectorizer, IDF, Normalizer, RegexTokenizer
+
+    pages = session.sql("SELECT text FROM pages WHERE text IS NOT NULL").cache()
+    stages = [
+        RegexTokenizer(inputCol="text", outputCol="words", pattern=r"\w\w+", gaps=False),
+        CountVectorizer(inputCol="words", outputCol="counts", vocabSize=1 << 24),
+        IDF(inputCol="counts", outputCol="weights"), Normalizer(inputCol="weights", outputCol="row"),
+    ]
+
+    def work():
+        Pipeline(stages=stages).fit(pages).transform(pages).select("row").write.format("noop").mode("overwrite").save()
+
+    return pages.count(), work
+
+
+def run_spark(data):
+    """Spark in one process: the queries, once more when its compiler has seen them, and TF-IDF."""
+    session = spark_session(data)
+    for name, of in [("queries", spark_sql), ("queries, warm", spark_sql), ("TF-IDF", spark_tfidf)]:
+        count, work = of(session)
+        wall, (cpu, _) = time.monotonic(), jvm(session)
+        work()
+        wall, (after, memory) = time.monotonic() - wall, jvm(session)
+        print("SPARK " + json.dumps({"name": name, "count": count, "wall": wall, "cpu": after - cpu, "memory": memory}))
+
+
 def run_peer(name, data):
     count, work = globals()[f"peer_{name}"](data)
     wall, cpu = time.monotonic(), time.process_time()
@@ -198,12 +262,37 @@ def queries(mine, data):
     line("DuckDB, the same, less the start of Python", len(QUERIES), "queries", *theirs, f"mine takes {ours[1] / theirs[1]:.2f} times as much")
 
 
+MINERS = [
+    ("keywords", ["--top", "20"]), ("keywords", []), ("terms", []), ("cluster", ["--k", "20"]), ("duplicates", []),
+    ("links", ["--export", "edges"]), ("hosts", []), ("languages", []),
+]
+
+
+def threads(mine, data, scratch):
+    """Each miner on one thread and on two, in turns, all in, the better of three."""
+
+    def once(number, name, flags):
+        partials = f"{scratch}/threads"
+        found = run([mine, name, *flags, "--threads", str(number), "--json", "--data", data, "--partials", partials])
+        subprocess.run(["rm", "-rf", partials], check=True)
+        return found[1], found[2]
+
+    print("\nall in, on one thread and on two: wall seconds, processor seconds")
+    for name, flags in MINERS:
+        pairs = [(once(1, name, flags), once(2, name, flags)) for _ in range(3)]
+        one, two = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+        told = f"mine {name} {' '.join(flags)}"
+        print(f"  {told:30} {one[0]:7.2f} s {one[1]:7.2f} CPU-s, {two[0]:7.2f} s {two[1]:7.2f} CPU-s: {one[0] / two[0]:.2f} times", flush=True)
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("mine")
     arguments.add_argument("etl")
     arguments.add_argument("--times", default="1,3,10")
     arguments.add_argument("--bare")
+    arguments.add_argument("--spark")
+    arguments.add_argument("--threads-only", action="store_true")
     arguments.add_argument("folders", nargs="*", default=[f for f in FOLDERS if os.path.isdir(f)])
     args = arguments.parse_intermixed_args()
     mine, etl = os.path.abspath(args.mine), os.path.abspath(args.etl)
@@ -228,6 +317,10 @@ def main():
             copies = times
             print(f"\n{times}x is there after {time.monotonic() - began:.0f} s", flush=True)
 
+            if args.threads_only:
+                threads(mine, data, scratch)
+                continue
+
             def report(name, *flags):
                 """One miner with fresh partials; its summary and figures."""
                 partials = f"{scratch}/partials-{times}-{name}"
@@ -237,10 +330,7 @@ def main():
             summary, figures = report("languages")
             pages = summary["facts"]["pages"]
             print(f"== {times}x: {pages:,} pages")
-            for name, flags in [
-                ("keywords", ["--top", "20"]), ("keywords", []), ("terms", []), ("cluster", ["--k", "20"]),
-                ("duplicates", []), ("links", ["--export", "edges"]), ("hosts", []), ("languages", []),
-            ]:
+            for name, flags in MINERS:
                 summary, figures = report(name, *flags)
                 told = f"mine {name} {' '.join(flags)}"
                 line(told, pages, "pages", *figures)
@@ -248,10 +338,8 @@ def main():
                 if name == "links":
                     os.replace(f"{summary['path']}/edges.tsv", f"{data}/edges.tsv")
                 subprocess.run(["rm", "-rf", f"{scratch}/partials-{times}-{name}"], check=True)
-            if times <= 3:
-                one = run([mine, "keywords", "--top", "20", "--threads", "1", "--json", "--data", data, "--partials", f"{scratch}/p1-{times}"])
-                two = run([mine, "keywords", "--top", "20", "--threads", "2", "--json", "--data", data, "--partials", f"{scratch}/p2-{times}"])
-                print(f"keywords on two threads is {one[1] / two[1]:.2f} times as fast as on one")
+            if times == 3:
+                threads(mine, data, scratch)
             queries(mine, data)
             if args.bare and times <= 3:
                 # both from the files to the end of the process, on one thread
@@ -269,6 +357,17 @@ def main():
             ]:
                 if found := peer(name, data):
                     line(f"peer {name}", found["count"], unit, found["wall"], found["cpu"], found["memory"])
+            if args.spark:
+                try:
+                    out, *_ = run([args.spark, __file__, "--spark", data])
+                    for found in (json.loads(text[6:]) for text in out.splitlines() if text.startswith("SPARK ")):
+                        unit = "documents" if found["name"] == "TF-IDF" else "queries"
+                        line(f"peer Spark local[2], {found['name']}", found["count"], unit, found["wall"], found["cpu"], found["memory"])
+                except SystemExit as error:
+                    print(f"not measured: Spark: {str(error).strip().splitlines()[-1]}")
+
+        if args.threads_only:
+            return
 
         # Duplicates, all in: 10,000 pages of 500 words.
         words = [f"word{i}" for i in range(20_000)]
@@ -294,5 +393,7 @@ if __name__ == "__main__":
         run_peer(*sys.argv[2:4])
     elif sys.argv[1:2] == ["--duckdb"]:
         duckdb_alone(*sys.argv[2:])
+    elif sys.argv[1:2] == ["--spark"]:
+        run_spark(sys.argv[2])
     else:
         main()

@@ -13,6 +13,7 @@ mod threads;
 mod bags;
 mod findings;
 mod miner;
+mod pile;
 mod source;
 mod spill;
 mod text;

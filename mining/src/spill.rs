@@ -63,10 +63,22 @@ impl Room {
 
     /// A new file.
     pub fn file(&self, what: &str) -> Result<(PathBuf, BufWriter<File>)> {
-        let number = self.0.files.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder()?.join(format!("{what}-{number}"));
+        let path = self.place(what)?;
         let file = File::create_new(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok((path, BufWriter::with_capacity(BUFFER, file)))
+    }
+
+    /// A new file to be written and read at any place.
+    pub fn random(&self, what: &str) -> Result<(PathBuf, File)> {
+        let path = self.place(what)?;
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok((path, file))
+    }
+
+    fn place(&self, what: &str) -> Result<PathBuf> {
+        let number = self.0.files.fetch_add(1, Ordering::Relaxed);
+        Ok(self.folder()?.join(format!("{what}-{number}")))
     }
 }
 

@@ -48,7 +48,7 @@ enum Name {
     Stage,
     /// Extract: MB per CPU-second and peak memory, beside parsing with scraper alone
     Extract,
-    /// Miners: beside scikit-learn, scipy, datasketch, rensa, DuckDB and Polars on 1, 3 and 10 times Debian's documentation
+    /// Miners: beside scikit-learn, scipy, datasketch, rensa, DuckDB, Polars and Spark on 1, 3 and 10 times Debian's documentation
     Mine,
     /// Link graph of 20 million nodes and 500 million edges in 1 GiB; after `--`: --nodes, --edges, --memory, --check
     Graph,
@@ -135,7 +135,14 @@ impl Bench {
             Name::Mine => {
                 let python = python(workspace)?;
                 let line = Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"]);
-                line.arg("--bare").arg(&executables["bench_bare"])
+                let line = line.arg("--bare").arg(&executables["bench_bare"]);
+                match pyspark(workspace) {
+                    Ok(python) => line.arg("--spark").arg(python),
+                    Err(error) => {
+                        eprintln!("{error:#}");
+                        line
+                    }
+                }
             }
             Name::Graph => {
                 let folder = workspace.target.join("bench");
@@ -159,7 +166,7 @@ impl Bench {
 
 /// With Spark as a peer, where it can be had: the benchmark says that it was not run where it cannot.
 fn with_spark(line: Line, workspace: &Workspace) -> Line {
-    let spark = || anyhow::Ok((python_with(workspace, "python-spark", &["pyspark==4.2.0"])?, jars::spark()?));
+    let spark = || anyhow::Ok((pyspark(workspace)?, jars::spark()?));
     match spark() {
         Ok((python, jars)) => line.arg("--spark").arg(python).arg("--spark-jars").arg(jars.join("lib")),
         Err(error) => {
@@ -167,6 +174,11 @@ fn with_spark(line: Line, workspace: &Workspace) -> Line {
             line
         }
     }
+}
+
+/// A Python with Spark, in a folder of ours, made once.
+fn pyspark(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    python_with(workspace, "python-spark-2", &["pyspark==4.2.0", "numpy"])
 }
 
 /// A Python with the miners' peers, in a folder of ours, made once.

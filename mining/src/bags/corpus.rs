@@ -7,7 +7,7 @@ use archive::DataSet;
 use polars::prelude::PlHashMap;
 use rayon::prelude::*;
 
-use super::build::Builder;
+use super::build::{Builder, front};
 use super::cells::{self, At, Cells};
 use super::file::{Bags, Doc, Parts, Raw, joined};
 use crate::source::{Batch, Newest, Source};
@@ -161,7 +161,7 @@ impl Corpus {
         let mut pages: Vec<Page> = pages.into_iter().map(page).collect();
         let share = |of: u64, most: u64| source.memory().map_or(most, |limit| (limit / of).min(most)) as usize;
         let (kept, at_once) = (share(8, KEPT), share(16, AT_ONCE));
-        let mut writer = cells::Writer::new(&source.room(), kept);
+        let mut cells = Cells::new(&source.room(), kept);
         let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::default()).collect();
         let mut counted = vec![0; paths.len()];
         let mut parts = (0..).zip(&paths).flat_map(|(batch, path)| parts(batch, path)).peekable();
@@ -182,7 +182,7 @@ impl Corpus {
             let numbers = numbered(&mut shards, &loaded)?;
             let packed: Vec<_> = loaded.par_iter().zip(&numbers).map(packed).collect::<Result<_>>()?;
             for (batch, (bytes, places)) in batches.into_iter().zip(packed) {
-                let start = writer.push(&bytes)?;
+                let start = cells.push(&bytes)?;
                 counted[batch] += places.len();
                 for (number, at, length) in places {
                     let page = &mut pages[number as usize];
@@ -196,16 +196,16 @@ impl Corpus {
         drop(rows);
         let df = |number: u32| shards[number as usize % SHARDS].df[number as usize / SHARDS];
         let all = (0..).zip(&shards).flat_map(|(place, shard)| {
-            shard.numbers.iter().map(move |(term, &number)| (&**term, number * SHARDS as u32 + place))
+            shard.numbers.iter().map(move |(term, &number)| (front(term), &**term, number * SHARDS as u32 + place))
         });
-        let mut terms: Vec<(&str, u32)> = all.collect();
+        let mut terms: Vec<(u64, &str, u32)> = all.collect();
         terms.par_sort_unstable();
         let most = shards.iter().map(|shard| shard.df.len()).max().unwrap_or(0);
         let mut ranks = vec![0u32; most * SHARDS];
-        for (place, (_, number)) in (0u32..).zip(&terms) {
+        for (place, (.., number)) in (0u32..).zip(&terms) {
             ranks[*number as usize] = place;
         }
-        let df = terms.par_iter().map(|(_, number)| df(*number)).collect();
+        let df = terms.par_iter().map(|(.., number)| df(*number)).collect();
         let mut names: Vec<(Box<str>, u32)> = Vec::with_capacity(terms.len());
         drop(terms);
         for (place, shard) in (0..).zip(shards) {
@@ -217,7 +217,7 @@ impl Corpus {
             terms[rank as usize] = term;
         }
         let length = pages.iter().map(|page| u64::from(page.length)).sum();
-        Ok(Corpus { pages, terms, df, length, ranks, cells: writer.finish()? })
+        Ok(Corpus { pages, terms, df, length, ranks, cells })
     }
 
     /// (term, occurrences) of a page, terms ascending.

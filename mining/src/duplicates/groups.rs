@@ -14,26 +14,22 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Joins pages with equal bodies, pages with equal texts that may be near duplicates, and the pairs.
-    pub fn new(pages: &Pages, pairs: &[(u32, u32)]) -> Groups {
-        let mut parent: Vec<u32> = (0..pages.pages.len() as u32).collect();
+    /// Joins pages with equal bodies and pages with equal texts that may be near duplicates to what is joined already.
+    pub fn new(pages: &Pages, mut joined: Union) -> Groups {
         let (mut bodies, mut texts) = (PlHashMap::new(), PlHashMap::new());
         for (number, page) in (0u32..).zip(&pages.pages) {
             if page.body != 0 {
                 let first = *bodies.entry(page.body).or_insert(number);
-                join(&mut parent, first, number);
+                joined.join(first, number);
             }
             if page.eligible {
                 let first = *texts.entry(page.text).or_insert(number);
-                join(&mut parent, first, number);
+                joined.join(first, number);
             }
-        }
-        for &(a, b) in pairs {
-            join(&mut parent, a, b);
         }
         let mut members: PlHashMap<u32, Vec<u32>> = PlHashMap::new();
         for number in 0..pages.pages.len() as u32 {
-            let root = root(&mut parent, number);
+            let root = joined.root(number);
             members.entry(root).or_default().push(number);
         }
         let mut groups: Vec<Vec<u32>> = members.into_values().filter(|group| group.len() > 1).collect();
@@ -73,15 +69,31 @@ impl Groups {
     }
 }
 
-fn root(parent: &mut [u32], mut node: u32) -> u32 {
-    while parent[node as usize] != node {
-        parent[node as usize] = parent[parent[node as usize] as usize];
-        node = parent[node as usize];
-    }
-    node
+/// Which pages belong together, so far: union-find with halved paths (Tarjan and van Leeuwen 1984). The least page of a set is its
+/// root.
+#[derive(Debug)]
+pub struct Union {
+    parent: Vec<u32>,
 }
 
-fn join(parent: &mut [u32], a: u32, b: u32) {
-    let (a, b) = (root(parent, a), root(parent, b));
-    parent[a.max(b) as usize] = a.min(b);
+impl Union {
+    /// Each page by itself.
+    pub fn new(pages: usize) -> Union {
+        Union { parent: (0..pages as u32).collect() }
+    }
+
+    /// The page that stands for a page's set.
+    pub fn root(&mut self, mut page: u32) -> u32 {
+        while self.parent[page as usize] != page {
+            self.parent[page as usize] = self.parent[self.parent[page as usize] as usize];
+            page = self.parent[page as usize];
+        }
+        page
+    }
+
+    /// Joins the sets of two pages.
+    pub fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent[a.max(b) as usize] = a.min(b);
+    }
 }

@@ -3,6 +3,7 @@
 mod candidates;
 mod groups;
 mod sections;
+mod sets;
 mod shingles;
 mod signature;
 mod verify;
@@ -16,7 +17,8 @@ use crate::miner::ColumnKind::{Bool, Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::Source;
 use candidates::Bands;
-use groups::Groups;
+use groups::{Groups, Union};
+use sets::Sets;
 use signature::Pages;
 
 /// The miner.
@@ -38,7 +40,8 @@ can only be exact duplicates.
 Signatures are kept as partials beside the archive: a new day costs that day.
 
 Memory: about 200 bytes a page, and 8 bytes a shingle of the pages that are compared at once (up to 256 MiB or an eighth \
-of --memory); bands and pairs up to an eighth of --memory each, the rest is sorted in files below <data>/tmp.",
+of --memory); bands, pairs and sets of shingles up to an eighth of --memory each, the rest is in files below <data>/tmp: 8 \
+bytes a shingle of all pages that have a candidate.",
     inputs: &[DataSet::Pages],
     tables: TABLES,
     flags: Flags::augment_args,
@@ -87,9 +90,12 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     source.go_on()?;
     let pairs = bands.pairs(&pages, &room)?;
     source.go_on()?;
-    let verified = verify::verify(source, &pages, &pairs, width, flags.threshold)?;
-    let groups = Groups::new(&pages, &verified.pairs);
-    let similar = verify::with_originals(source, &pages, &groups, width)?;
+    let mut sets = Sets::new(source, &pages, width);
+    let mut joined = Union::new(pages.pages.len());
+    let verified = verify::verify(source, &pages, &pairs, &mut sets, flags.threshold, &mut joined)?;
+    drop(pairs);
+    let groups = Groups::new(&pages, joined);
+    let similar = verify::with_originals(source, &pages, &groups, &mut sets)?;
     let mut findings = sections::describe(&pages, &groups, &similar, &verified, params.rows);
     findings.tables.push(Table::new(&TABLES[0], groups.table(&pages, &similar)?)?);
     Ok(findings)

@@ -66,7 +66,7 @@ pub fn describe(
             Fact::count("pages in groups", members),
             Fact::count("pages that could go", members - groups.groups.len()),
             Fact::count("pairs compared", verified.compared),
-            Fact::count("pairs alike", verified.pairs.len()),
+            Fact::count("pairs alike", verified.alike),
         ],
         sections: vec![
             Section {

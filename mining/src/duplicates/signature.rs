@@ -40,8 +40,6 @@ pub struct Page {
     pub eligible: bool,
     /// Batch and row.
     pub place: (u32, u32),
-    /// Words of its text, about.
-    pub words: u32,
     /// Number in the order of arrival, which differs from run to run.
     pub arrival: u32,
 }
@@ -65,7 +63,7 @@ impl Pages {
         let mut all: Vec<Page> = Vec::with_capacity(newest.count());
         source.scan(
             DataSet::Pages,
-            &["url", "fetched_at", "body_sha256", "words"],
+            &["url", "fetched_at", "body_sha256"],
             "pages",
             |batch| pages(batch, newest.rows(batch), &paths[batch.number]),
             |part| {
@@ -133,7 +131,6 @@ fn pages(batch: &Batch, rows: &[u32], path: &Path) -> Result<Vec<(Page, Signatur
     let entries =
         entries(&bytes).with_context(|| format!("{} is damaged; remove it, and it is made anew", path.display()))?;
     let (urls, hashes, fetched) = (batch.text("url")?, batch.text("body_sha256")?, batch.int("fetched_at")?);
-    let words = batch.int("words")?;
     let number = |entry: &[u8]| u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
     let mut found = Vec::with_capacity(rows.len());
     let mut entries = entries.chunks_exact(ENTRY);
@@ -158,7 +155,6 @@ fn pages(batch: &Batch, rows: &[u32], path: &Path) -> Result<Vec<(Page, Signatur
             text: u128::from_le_bytes(text),
             eligible: entry[4] != 0,
             place: (u32::try_from(batch.number)?, row),
-            words: words.get(row as usize).and_then(|words| u32::try_from(words).ok()).unwrap_or(0),
             arrival: 0,
         };
         found.push((page, signature));

@@ -1,74 +1,83 @@
-//! The true similarity of candidates: their texts are read again, as many at once as memory allows.
-
-use std::collections::BTreeSet;
+//! The true similarity of candidates, as many of them at once as memory allows.
+//!
+//! Candidates are compared by the components that they form, so that most pages are looked at in one round only. Two sets of which
+//! one is so much larger that they cannot be alike are not read at all.
 
 use anyhow::Result;
-use archive::DataSet;
 use polars::prelude::{InitHashMaps, PlHashMap};
 use rayon::prelude::*;
 
-use super::groups::Groups;
-use super::shingles::{jaccard, set};
+use super::groups::{Groups, Union};
+use super::sets::{SHINGLE, Sets};
+use super::shingles::jaccard;
 use super::signature::Pages;
 use crate::source::Source;
-use crate::spill::List;
+use crate::spill::{List, Sorter};
 
 /// Bytes of shingles that are compared at once, unless an eighth of the limit of memory is less.
 const AT_ONCE: u64 = 256 << 20;
 /// Bytes of a page in a round, whatever its length, and of a pair.
 const PAGE: u64 = 64;
-const PAIR: u64 = 8;
+const PAIR: u64 = 24;
 
 /// Candidates that were compared.
 #[derive(Debug, Default)]
 pub struct Verified {
     /// Pairs at or above the threshold.
-    pub pairs: Vec<(u32, u32)>,
+    pub alike: usize,
     /// Pairs compared.
     pub compared: usize,
 }
 
-/// Keeps the pairs whose similarity reaches the threshold.
-pub fn verify(source: &Source, pages: &Pages, pairs: &List<1>, width: usize, threshold: f64) -> Result<Verified> {
-    let most = at_once(source);
-    let mut verified = Verified::default();
-    let mut reader = pairs.reader()?;
-    let mut next = reader.next()?;
-    while next.is_some() {
+/// Joins the pairs whose similarity reaches the threshold.
+pub fn verify(
+    source: &Source,
+    pages: &Pages,
+    pairs: &List<1>,
+    sets: &mut Sets,
+    threshold: f64,
+    joined: &mut Union,
+) -> Result<Verified> {
+    let halves = |pair: u64| ((pair >> 32) as u32, pair as u32);
+    let mut candidates = Union::new(pages.pages.len());
+    let mut wanted = vec![false; pages.pages.len()];
+    pairs.each(|[pair]| {
+        let (a, b) = halves(pair);
+        candidates.join(a, b);
+        (wanted[a as usize], wanted[b as usize]) = (true, true);
+        Ok(())
+    })?;
+    sets.add(source, pages, wanted)?;
+    let mut ordered = Sorter::<2, 2>::new(&source.room());
+    pairs.each(|[pair]| ordered.push([u64::from(candidates.root(halves(pair).0)), pair]))?;
+    drop(candidates);
+    let (mut alike, mut compared) = (0, 0);
+    let mut compare = |round: &mut Round| {
         source.go_on()?;
-        let (mut needed, mut round, mut bytes) = (BTreeSet::new(), Vec::new(), 0);
-        while let Some([pair]) = next
-            && bytes < most
-        {
-            let pair = ((pair >> 32) as u32, pair as u32);
-            bytes += PAIR;
-            for page in [pair.0, pair.1] {
-                if needed.insert(page) {
-                    bytes += weight(pages, page);
-                }
-            }
-            round.push(pair);
-            next = reader.next()?;
+        for (a, b, _) in round.compare(sets)?.into_iter().filter(|(.., likeness)| *likeness >= threshold) {
+            joined.join(a, b);
+            alike += 1;
         }
-        verified.compared += round.len();
-        let sets = sets(source, pages, &needed, width)?;
-        let alike = |(a, b): &(u32, u32)| jaccard(&sets[a], &sets[b]) >= threshold;
-        verified.pairs.par_extend(round.par_iter().copied().filter(alike));
-    }
-    Ok(verified)
-}
-
-/// Bytes of the shingles of a page, at most.
-fn weight(pages: &Pages, page: u32) -> u64 {
-    PAGE + 8 * u64::from(pages.pages[page as usize].words)
-}
-
-fn at_once(source: &Source) -> u64 {
-    source.memory().map_or(AT_ONCE, |limit| (limit / 8).min(AT_ONCE))
+        Ok(())
+    };
+    let mut round = Round::new(source);
+    ordered.drain(|[_, pair]| {
+        let (a, b) = halves(pair);
+        compared += 1;
+        let (few, many) = (sets.count(a).min(sets.count(b)), sets.count(a).max(sets.count(b)));
+        // What both share is the smaller one at most.
+        if f64::from(few) / f64::from(many) < threshold {
+            return Ok(());
+        }
+        round.push(a, b, sets);
+        if round.is_full() { compare(&mut round) } else { Ok(()) }
+    })?;
+    compare(&mut round)?;
+    Ok(Verified { alike, compared })
 }
 
 /// Similarity of each page of a group with the group's original, by page.
-pub fn with_originals(source: &Source, pages: &Pages, groups: &Groups, width: usize) -> Result<PlHashMap<u32, f64>> {
+pub fn with_originals(source: &Source, pages: &Pages, groups: &Groups, sets: &mut Sets) -> Result<PlHashMap<u32, f64>> {
     let mut similar = PlHashMap::new();
     // Equal texts need no reading.
     let differ = |page: u32, original: u32| {
@@ -87,51 +96,67 @@ pub fn with_originals(source: &Source, pages: &Pages, groups: &Groups, width: us
             }
         }
     }
-    let (most, mut open) = (at_once(source), &open[..]);
-    while !open.is_empty() {
-        source.go_on()?;
-        let (mut needed, mut count, mut bytes) = (BTreeSet::new(), 0, 0);
-        while count < open.len() && bytes < most {
-            let (page, original) = open[count];
-            for page in [page, original] {
-                if needed.insert(page) {
-                    bytes += weight(pages, page);
-                }
-            }
-            count += 1;
+    // Most are there from the comparison of candidates.
+    let mut wanted = vec![false; pages.pages.len()];
+    open.iter().for_each(|&(page, original)| (wanted[page as usize], wanted[original as usize]) = (true, true));
+    sets.add(source, pages, wanted)?;
+    let mut round = Round::new(source);
+    for (page, original) in open {
+        round.push(page, original, sets);
+        if round.is_full() {
+            source.go_on()?;
+            similar.extend(round.compare(sets)?.into_iter().map(|(page, _, likeness)| (page, likeness)));
         }
-        let (round, rest) = open.split_at(count);
-        open = rest;
-        let sets = sets(source, pages, &needed, width)?;
-        similar.extend(round.iter().map(|(page, original)| (*page, jaccard(&sets[page], &sets[original]))));
     }
+    similar.extend(round.compare(sets)?.into_iter().map(|(page, _, likeness)| (page, likeness)));
     Ok(similar)
 }
 
-/// Shingles of some pages.
-fn sets(source: &Source, pages: &Pages, needed: &BTreeSet<u32>, width: usize) -> Result<PlHashMap<u32, Vec<u64>>> {
-    let mut rows: PlHashMap<u32, Vec<(u32, u32)>> = PlHashMap::new();
-    for &page in needed {
-        let (batch, row) = pages.pages[page as usize].place;
-        rows.entry(batch).or_default().push((row, page));
+/// Pairs that are compared at once.
+struct Round {
+    /// By the places of their pages.
+    pairs: Vec<(u32, u32)>,
+    pages: Vec<u32>,
+    places: PlHashMap<u32, u32>,
+    bytes: u64,
+    most: u64,
+}
+
+impl Round {
+    fn new(source: &Source) -> Round {
+        let most = source.memory().map_or(AT_ONCE, |limit| (limit / 8).min(AT_ONCE));
+        Round { pairs: Vec::new(), pages: Vec::new(), places: PlHashMap::new(), bytes: 0, most }
     }
-    let mut batches: Vec<usize> = rows.keys().map(|&batch| batch as usize).collect();
-    batches.sort_unstable();
-    let mut sets = PlHashMap::with_capacity(needed.len());
-    source.scan_tasks(
-        DataSet::Pages,
-        &batches,
-        &["text"],
-        "comparing",
-        |batch| {
-            let texts = batch.text("text")?;
-            let of = |&(row, page): &(u32, u32)| (page, set(texts.get(row as usize).unwrap_or(""), width));
-            Ok(rows[&(batch.number as u32)].iter().map(of).collect::<Vec<_>>())
-        },
-        |part| {
-            sets.extend(part);
-            Ok(())
-        },
-    )?;
-    Ok(sets)
+
+    fn push(&mut self, a: u32, b: u32, sets: &Sets) {
+        let mut place = |page: u32| {
+            *self.places.entry(page).or_insert_with(|| {
+                self.bytes += PAGE + SHINGLE * u64::from(sets.count(page));
+                self.pages.push(page);
+                self.pages.len() as u32 - 1
+            })
+        };
+        let pair = (place(a), place(b));
+        self.pairs.push(pair);
+        self.bytes += PAIR;
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= self.most
+    }
+
+    /// The similarity of each pair; the next round begins empty.
+    fn compare(&mut self, sets: &Sets) -> Result<Vec<(u32, u32, f64)>> {
+        let found = sets.of(&self.pages)?;
+        let likeness = |&(a, b): &(u32, u32)| {
+            let (a, b) = (a as usize, b as usize);
+            (self.pages[a], self.pages[b], jaccard(&found[a], &found[b]))
+        };
+        let compared = self.pairs.par_iter().map(likeness).collect();
+        self.pairs.clear();
+        self.pages.clear();
+        self.places.clear();
+        self.bytes = 0;
+        Ok(compared)
+    }
 }

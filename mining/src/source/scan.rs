@@ -183,7 +183,7 @@ impl Source {
         }
         // The largest first, so that no thread is left with one of them in the end.
         let mut chosen = chosen.to_vec();
-        chosen.sort_by_key(|&number| std::cmp::Reverse(tasks[number].rows));
+        chosen.sort_by_key(|&number| std::cmp::Reverse((tasks[number].bytes(set, columns), tasks[number].rows)));
         let chosen = &chosen;
         let next = AtomicUsize::new(0);
         let result = std::thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Fetch, mine, report, stderr, write_groups};
+use crate::support::{Fetch, mine, report, stderr, table, write_groups};
 
 const LIMIT: u64 = 128 << 20;
 
@@ -65,6 +65,37 @@ fn a_limit_is_kept_and_changes_no_table() {
         assert_eq!(wide.len(), narrow.len());
     }
     assert_eq!(std::fs::read_dir(root.join("tmp")).unwrap().count(), 0, "files that did not fit stay behind");
+}
+
+#[test]
+fn duplicates_whose_shingles_do_not_fit_are_the_same_and_all_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    // 2.7 million shingles, 22 MB; an eighth of the limit is 17. The second page of each pair comes on another day, far from the first.
+    let twin = |page: usize, second: bool| {
+        let word = |at: usize| if second && at == 700 { "another".to_owned() } else { format!("w{page}x{at}") };
+        let text: Vec<String> = (0..1300).map(word).collect();
+        let at = i64::from(second) * 5000 + page as i64;
+        let url = format!("http://h{}.example/{page}/{}", page % 13, u8::from(second));
+        Fetch::page(&url, &text.join(" ")).on(["2026-11-20", "2026-11-21"][usize::from(second)], at)
+    };
+    let twins: Vec<Fetch> =
+        [false, true].iter().flat_map(|&second| (0..1050).map(move |page| twin(page, second))).collect();
+    write_groups(&root, &twins, 200);
+    let run = |more: &[&str]| read(&report(&root, &[&["duplicates", "--partials"], more].concat()));
+    let (wide, _) = run(&["wide"]);
+    let (narrow, peak) = run(&["narrow", "--memory", &LIMIT.to_string()]);
+    assert!(peak <= LIMIT, "{peak} of {LIMIT} bytes");
+    assert!(wide == narrow, "the table differs");
+    let rows = table(&report(&root, &["duplicates", "--partials", "narrow", "--memory", &LIMIT.to_string()]), "groups");
+    assert_eq!(rows.len(), 2100);
+    // A changed word is in five of 1,296 shingles of each page.
+    let alike = |row: &Vec<String>| row[4] == "1" || (row[4].parse::<f64>().unwrap() - 1291.0 / 1301.0).abs() < 1e-6;
+    assert!(
+        rows.chunks(2).all(|pair| pair[0][0] == pair[1][0] && pair[0][1].ends_with("/0") && alike(&pair[1])),
+        "{:?}",
+        &rows[..4]
+    );
 }
 
 #[test]
