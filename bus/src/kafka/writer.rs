@@ -40,8 +40,10 @@ impl Writer {
         if batch.outputs.is_empty() && batch.covers.is_empty() {
             return Ok(Receipt::default());
         }
+        let started = Instant::now();
         match self.transactions.run(batch, &generation) {
             Ok(receipt) => {
+                tracing::debug!(outputs = batch.outputs.len(), covers = batch.covers.len(), took = ?started.elapsed(), "published");
                 self.member.committed(&batch.covers);
                 if !batch.outputs.is_empty() {
                     self.member.kafka.learn(receipt.time);
