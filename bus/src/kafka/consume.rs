@@ -5,6 +5,7 @@
 //! each partition, so that a long backlog of one hides no other, and is moved to the stash in turns. When that is full, the
 //! queues fill up and fetching stops; the group is served all the same.
 
+mod answer;
 mod trouble;
 
 use std::sync::Arc;
@@ -111,24 +112,6 @@ impl Consuming {
                 let failure = Failure::Other(error.to_string());
                 self.member.fail(failure);
             }
-        }
-    }
-
-    /// Answers whatever the group has decided and still waits for: librdkafka closes no consumer before. From now on partitions are
-    /// given up as soon as closing asks for it.
-    fn answer(&mut self, consumer: &BaseConsumer<Context>) {
-        let none = TopicPartitionList::new();
-        let taken = (!self.taking.is_empty()).then(|| consumer.incremental_assign(&none));
-        let given = self.giving.drain(..).map(|giving| consumer.incremental_unassign(&giving.partitions));
-        let mut answers: Vec<_> = taken.into_iter().chain(given).collect();
-        consumer.context().close();
-        answers.extend(consumer.context().take_rebalances().into_iter().map(|rebalance| match rebalance {
-            Rebalance::Assign(_) => consumer.incremental_assign(&none),
-            Rebalance::Revoke(list) => consumer.incremental_unassign(&list),
-        }));
-        for error in answers.into_iter().filter_map(Result::err) {
-            // they may be gone already, with the membership
-            tracing::debug!(%error, "a consumer that is closed could not give its partitions up");
         }
     }
 
