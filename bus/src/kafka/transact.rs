@@ -219,7 +219,9 @@ fn again(
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) if !is_silence(&error) => return Err(error.into()),
                 Ok(Err(_)) if !late => break,
-                Err(RecvTimeoutError::Timeout) if !late => drop(producer.inner.poll(Duration::ZERO)),
+                Err(RecvTimeoutError::Timeout) if !late => {
+                    producer.inner.poll(Duration::ZERO);
+                }
                 _ => return Err(Stop::Silence(None)),
             }
         }
