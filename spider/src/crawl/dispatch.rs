@@ -36,6 +36,10 @@ impl Engine {
 
     /// Starts what may start; true when there was nothing left to start.
     pub(super) fn dispatch(&mut self) -> bool {
+        // nothing new while partitions are to be given up
+        if !self.revoking.is_empty() {
+            return false;
+        }
         let now = Instant::now();
         let wall = self.clock.seconds();
         loop {

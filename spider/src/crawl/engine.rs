@@ -126,6 +126,8 @@ pub struct Engine {
     /// Something was held back because no place of `--pages` was free.
     pub(super) paused: bool,
     pub(super) revoking: Vec<Assignment>,
+    /// When partitions were asked back last.
+    pub(super) asked_back: Instant,
     /// Candidates wait on the bus.
     pub(super) throttled: bool,
     /// The reader had nothing since the last commit.
@@ -231,6 +233,7 @@ impl Engine {
             claims: 0,
             paused: false,
             revoking: Vec::new(),
+            asked_back: now,
             throttled: false,
             drained: false,
             looked: now,
@@ -254,6 +257,7 @@ impl Engine {
                 break Ended::Interrupted;
             }
             self.receive()?;
+            self.release()?;
             self.read()?;
             let idle = self.dispatch();
             self.flush(idle);

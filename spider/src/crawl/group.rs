@@ -8,6 +8,8 @@ use tracing::info;
 
 use super::engine::{Engine, LOOK, MAX_TARGETS, MAX_WAITING_ITEMS};
 use super::outbox::Item;
+use super::publish::GRACE;
+use crate::fetch::Fetcher;
 
 impl Engine {
     /// Reads events of the group, unless enough waits here already.
@@ -67,12 +69,14 @@ impl Engine {
             Event::Assigned(assignments) => self.assign(&assignments)?,
             Event::Revoking(assignments) => {
                 self.revoking.extend(assignments);
+                self.asked_back = Instant::now();
                 self.release()?;
             }
             Event::Lost(assignments) => {
                 for a in &assignments {
                     self.drop_partition(a.partition);
                 }
+                self.hang_up()?;
             }
         }
         Ok(())
@@ -122,16 +126,27 @@ impl Engine {
         self.revoking.retain(|a| a.partition != partition);
     }
 
-    /// Gives up what is to be given up, once nothing is being published.
+    /// Gives up what is to be given up, once nothing is being published and no request is under way; long requests are not waited
+    /// for. The next owner finds no connection of ours at its hosts.
     pub(super) fn release(&mut self) -> Result<()> {
-        if self.revoking.is_empty() || !self.outbox.is_free() {
+        if self.revoking.is_empty()
+            || !self.outbox.is_free()
+            || (self.in_flight > 0 && self.asked_back.elapsed() < GRACE)
+        {
             return Ok(());
         }
         let revoking = std::mem::take(&mut self.revoking);
         for a in &revoking {
             self.frontier.drop_partition(a.partition);
         }
+        self.hang_up()?;
         self.reader.release(&revoking)?;
+        Ok(())
+    }
+
+    /// Closes connections that wait for another request; those of requests under way close when these are done.
+    fn hang_up(&mut self) -> Result<()> {
+        self.context.fetcher = Fetcher::new(&self.settings.fetch)?;
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use super::engine::{Engine, FLUSH, LOOK};
 use super::outbox::Committed;
 use super::publisher::Published;
 
-/// How long an interrupted crawl waits for requests under way.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long requests under way are waited for by a crawl that is interrupted, or is asked for partitions.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// Wait before a batch that was aborted is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Attempts to publish what was fetched last, when the crawl ends.
