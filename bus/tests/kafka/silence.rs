@@ -17,8 +17,8 @@ const SILENCE: Duration = Duration::from_millis(2_500);
 fn a_commit_that_was_not_answered_is_looked_up() {
     crate::shared();
     let kafka = ground::start(Kind::Kafka, "silent");
-    let bus = Bus::open(&format!("{}/s.", kafka.url()), &options()).unwrap();
     let open = || Bus::open(&format!("{}/s.", kafka.url()), &options()).unwrap();
+    let bus = open();
     prepare(&bus, 20);
     let movers = [Mover::start(&open(), "first"), Mover::start(&open(), "second")];
     let covered = || -> i64 { bus.lag("g", "in").map_or(0, |lag| lag.iter().filter_map(|l| l.committed).sum()) };
