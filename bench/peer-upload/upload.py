@@ -1,8 +1,9 @@
 """What such pipelines do today: pyarrow reads a segment, zstd compresses the bodies, pymongo inserts unordered.
 
-Usage: upload.py [--rev] URL DAY SEGMENT…; prints documents, CPU seconds and peak memory as JSON. Needs pyarrow, zstandard,
+Usage: upload.py [--rev|--check] URL DAY SEGMENT…; prints documents, CPU seconds and peak memory as JSON. Needs pyarrow, zstandard,
 pymongo. With --rev it makes what `etl upload --no-verify` makes but for the ledger: the same documents field by field, each with
-the hash of its row, by which a later run recognises what is there, and the same indexes. It does not check what it reads.
+the hash of its row, by which a later run recognises what is there, and the same indexes. With --check it also checks what it
+reads as upload does: each body against its SHA-256, the rows against the hash that the footer has.
 """
 
 import datetime
@@ -66,7 +67,8 @@ def body_hash(sha256, size):
 
 def main():
     arguments = sys.argv[1:]
-    rev = arguments[0] == "--rev"
+    check = arguments[0] == "--check"
+    rev = check or arguments[0] == "--rev"
     url, day, *segments = arguments[rev:]
     day = datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.timezone.utc)
     database = pymongo.MongoClient(url).get_default_database()
@@ -80,17 +82,23 @@ def main():
         name = os.path.basename(path)
         kind = name.split("-")[0]
         file = pyarrow.parquet.ParquetFile(path)
-        extractor = (file.schema_arrow.metadata or {}).get(b"kafkaspider.extractor", b"").decode()
+        facts = file.schema_arrow.metadata or {}
+        extractor = facts.get(b"kafkaspider.extractor", b"").decode()
+        total = 0
         for batch in file.iter_batches(batch_size=BATCH):
             documents, bodies = [], []
             for row in batch.to_pylist():
                 extra = {"rev": row_hash(row)} if rev else {}
+                if check:
+                    total += int(extra["rev"], 16)
                 row["_id"] = f"{row['id']}/{row['ordinal']}" if kind == "links" else row.pop("id")
                 row["day"], row["segment"] = day, name
                 if kind == "artefacts":
                     body, sha256 = row.pop("body"), row["body_sha256"]
                     if sha256 not in seen:
                         seen.add(sha256)
+                        if check and hashlib.sha256(body).hexdigest() != sha256:
+                            sys.exit(f"{path} is damaged: a body is not the one of {sha256}")
                         compressed = Binary(compressor.compress(body))
                         of_body = {"_id": sha256, "bytes": len(body), "encoding": "zstd", "body": compressed}
                         if rev:
@@ -101,6 +109,8 @@ def main():
                 row.update(extra)
                 documents.append(row)
             count += insert(database["bodies"], bodies) + insert(database[kind], documents)
+        if check and f"{total % 2**128:032x}" != facts[b"kafkaspider.hash"].decode():
+            sys.exit(f"{path} is damaged: its rows are not those that were sealed")
     usage = resource.getrusage(resource.RUSAGE_SELF)
     peak = usage.ru_maxrss * 1024
     print(json.dumps({"documents": count, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_memory": peak}))

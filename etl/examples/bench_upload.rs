@@ -3,16 +3,16 @@
 //! The documents of one day (HTML files below `--site`, staged and extracted) are uploaded
 //!
 //! * to a stub server that only acknowledges, by `etl upload --no-verify` and by bench/peer-upload/upload.py (pyarrow,
-//!   zstandard, pymongo): documents per CPU-second of the client. The script runs in two ways: doing the same job (the same
-//!   documents, which is checked field by field, the same indexes, the same checks of the segments; no ledger), and making
-//!   documents without `rev` and checking nothing, as scripts do that never compare what is there;
+//!   zstandard, pymongo): documents per CPU-second of the client. The script runs in three ways: doing the same job (the same
+//!   documents, which is checked field by field, the same indexes, the same checks of the segments; no ledger), without
+//!   those checks, and making documents without `rev` and checking nothing, as scripts do that never compare what is there;
 //! * to FerretDB on PostgreSQL (a cluster of its own, unless `--postgresql` names one; on SQLite where PostgreSQL is not
 //!   installed), by `etl upload --no-verify` and by a bare loop of the same
 //!   driver over the same documents, which are in memory before the clock starts: documents per second.
 //!
-//! Each three times (`--rounds`), in turn; the median counts. Peak memory is upload's own.
+//! Each three times (`--rounds`), in turn; of figures and of each round's ratios the median counts. Peak memory is upload's own.
 //!
-//! `cargo xtask bench upload [-- --site DIR --pages N --rounds N --python PYTHON --postgresql URL]`
+//! `cargo xtask bench upload [-- --site DIR --pages N --rounds N --python PYTHON --postgresql URL --against stub|ferretdb]`
 
 #![allow(missing_docs, reason = "an executable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may panic")]
@@ -45,14 +45,16 @@ struct Way {
     same: bool,
 }
 
-const WAYS: [Way; 2] = [
-    Way { name: "Python peer, the same job", flags: &["--rev"], same: true },
+const WAYS: [Way; 3] = [
+    Way { name: "Python peer, the same job", flags: &["--check"], same: true },
+    Way { name: "Python peer, without the checks", flags: &["--rev"], same: true },
     Way { name: "Python peer, documents without rev", flags: &[], same: false },
 ];
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut site, mut pages, mut python, mut postgresql, mut rounds) = (site(), 5_000, "python3".to_owned(), None, 3);
+    let mut against = "both".to_owned();
     while let Some(flag) = arguments.next() {
         let value = arguments.next().expect("a value");
         match flag.as_str() {
@@ -61,6 +63,7 @@ fn main() {
             "--python" => python = value,
             "--rounds" => rounds = value.parse().expect("a number"),
             "--postgresql" => postgresql = Some(value),
+            "--against" => against = value,
             _ => panic!("{flag} is not known"),
         }
     }
@@ -72,8 +75,8 @@ fn main() {
     // documents per CPU-second against the stub
     let mut documents = Vec::new();
     for (job, collections) in JOBS {
-        let (mut ours, mut theirs, mut peak) = (Vec::new(), [Vec::new(), Vec::new()], 0.0_f64);
-        for round in 0..rounds {
+        let (mut ours, mut theirs, mut peak) = (Vec::new(), WAYS.map(|_| Vec::new()), 0.0_f64);
+        for round in 0..if against == "ferretdb" { 1 } else { rounds } {
             let server = stub::start();
             let url = format!("mongodb://127.0.0.1:{}/bench", server.port);
             let report = upload(dir.path(), &etl, &url, collections);
@@ -92,10 +95,10 @@ fn main() {
                 documents = sent;
             }
         }
-        let ours = median(&mut ours);
         println!(
-            "stub, {job}: {:<34} {ours:>9.0} documents per CPU-second, peak memory {:.0} MB",
+            "stub, {job}: {:<34} {:>9.0} documents per CPU-second, peak memory {:.0} MB",
             "etl upload",
+            median(&ours),
             peak / 1e6
         );
         if theirs[0].is_empty() {
@@ -104,17 +107,20 @@ fn main() {
             );
             continue;
         }
-        for (way, theirs) in WAYS.iter().zip(&mut theirs) {
-            let theirs = median(theirs);
+        for (way, theirs) in WAYS.iter().zip(&theirs) {
             println!(
-                "stub, {job}: {:<34} {theirs:>9.0} documents per CPU-second; ratio {:.2}",
+                "stub, {job}: {:<34} {:>9.0} documents per CPU-second; ratio {:.2}",
                 way.name,
-                ours / theirs
+                median(theirs),
+                ratio(&ours, theirs)
             );
         }
     }
 
     // documents per second against FerretDB
+    if against == "stub" {
+        return;
+    }
     let (mut ours, mut bare, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     let program = program().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -138,10 +144,11 @@ fn main() {
             }
         }
     }
-    let (ours, bare) = (median(&mut ours), median(&mut bare));
+    let ratio = ratio(&ours, &bare);
+    let (ours, bare) = (median(&ours), median(&bare));
     let store = if postgresql.is_some() { "PostgreSQL" } else { "SQLite" };
     println!("FerretDB on {store}: etl upload  {ours:>7.0} documents/s, peak memory {:.0} MB", peak / 1e6);
-    println!("FerretDB on {store}: bare loop   {bare:>7.0} documents/s; ratio {:.2}", ours / bare);
+    println!("FerretDB on {store}: bare loop   {bare:>7.0} documents/s; ratio {ratio:.2}");
 }
 
 /// The Rust documentation, as rustup or Debian has it, else that of Python.
@@ -153,9 +160,15 @@ fn site() -> PathBuf {
     known.into_iter().find(|folder| folder.is_dir()).unwrap_or_default()
 }
 
-fn median(values: &mut [f64]) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The median of the rounds' ratios: both sides of one were measured a second apart, on a machine that is now faster, now slower.
+fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+    median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
 }
 
 /// Stages and extracts a day of pages; gives their bytes.

@@ -8,7 +8,7 @@ use crate::mongo::document::Collection;
 /// Most documents of a batch.
 pub const DOCUMENTS: usize = 1_000;
 /// Bytes at which a batch is sent. The bound is 12 MiB; less keeps more batches in flight in the same memory.
-pub const BYTES: usize = 1 << 20;
+pub const BYTES: usize = 3 << 20;
 /// Most bytes of a batch.
 const MOST: usize = 12 << 20;
 /// Most bytes of one document, of every MongoDB and FerretDB.
