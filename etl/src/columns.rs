@@ -13,6 +13,15 @@ pub fn schema(set: DataSet) -> SchemaRef {
     Arc::new(Schema::new(columns(set).iter().map(field).collect::<Vec<_>>()))
 }
 
+/// The same with views in place of binary columns: what is written need not be copied into one array first. Parquet's is equal.
+pub fn schema_of_views(set: DataSet) -> SchemaRef {
+    let view = |column: &Column| match column.kind {
+        Kind::Binary => field(column).with_data_type(DataType::BinaryView),
+        _ => field(column),
+    };
+    Arc::new(Schema::new(columns(set).iter().map(view).collect::<Vec<_>>()))
+}
+
 /// The Arrow type of a kind.
 pub fn data_type(kind: Kind) -> DataType {
     match kind {

@@ -1,12 +1,9 @@
 //! As many threads as the user wants, in every pool of the process.
 //!
-//! Polars reads the size of its pool from the environment, once. A process can change its own environment only with unsafe
-//! code, of which there is none here: so `mine` starts itself again, in place, with the variable set.
-
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+//! Polars reads the size of its pool from the environment, once: so `mine` starts itself again, in place, with the variable set.
 
 use anyhow::{Context, Result};
+use program::{again_with, unset};
 
 use crate::options::Options;
 
@@ -62,21 +59,4 @@ pub fn limit_streaming(options: &Options, limit: Option<u64>) -> Result<()> {
         _ => {}
     }
     again_with(&wanted)
-}
-
-/// Those variables that the user has not set.
-fn unset(variables: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
-    let unset = variables.iter().filter(|(name, _)| std::env::var_os(name).is_none());
-    unset.map(|(name, value)| (*name, (*value).to_owned())).collect()
-}
-
-/// Starts this program again, in place, unless the variables have these values.
-fn again_with(variables: &[(&str, String)]) -> Result<()> {
-    if variables.iter().all(|(name, value)| std::env::var(name).as_ref() == Ok(value)) {
-        return Ok(());
-    }
-    let program = std::env::current_exe().context("cannot find this executable")?;
-    let variables = variables.iter().map(|(name, value)| (name, value));
-    let error = Command::new(program).args(std::env::args_os().skip(1)).envs(variables).exec();
-    Err(error).context("cannot start again with the settings wanted")
 }

@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 // From main to an exit code.
+mod again;
 mod exit;
 mod panic;
 mod run;
@@ -33,6 +34,7 @@ mod usage;
 pub mod human;
 mod table;
 
+pub use again::{again_with, unset};
 pub use exit::{Exit, Misuse};
 pub use flags::Common;
 pub use manual::help_markdown;

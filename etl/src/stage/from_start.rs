@@ -9,6 +9,7 @@ use archive::{Catalogue, DataDir, DataSet, Loss, Source};
 use bus::topic::ARTEFACTS;
 use program::Shutdown;
 
+use super::rows::Row;
 use super::stager::Stager;
 use crate::complete;
 
@@ -122,7 +123,7 @@ impl Stager {
             let over = batch.is_empty() || batch.last().is_some_and(|d| d.offset + 1 >= hole.next);
             for mut delivered in batch {
                 delivered.epoch = epoch;
-                self.handle(&delivered)?;
+                self.handle(&delivered, Row::decode(&delivered))?;
             }
             if over {
                 self.end_at(p, hole.next);

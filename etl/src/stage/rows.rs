@@ -5,11 +5,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use archive::DataSet;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, StructBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BinaryViewArray, BinaryViewBuilder, BooleanBuilder, Int64Builder, ListBuilder, RecordBatch,
+    StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
+use arrow::buffer::Buffer;
 use bus::Delivered;
 use bus::payload::Artefact;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::columns;
@@ -106,7 +108,8 @@ pub struct Rows {
     content_type: StringBuilder,
     charset: StringBuilder,
     headers: ListBuilder<StructBuilder>,
-    body: BinaryBuilder,
+    /// As they came: a body is copied once, by the encoder.
+    bodies: Vec<Bytes>,
     body_sha256: StringBuilder,
     body_bytes: Int64Builder,
     truncated: BooleanBuilder,
@@ -137,7 +140,7 @@ impl Default for Rows {
             content_type: StringBuilder::new(),
             charset: StringBuilder::new(),
             headers: ListBuilder::new(pair).with_field(columns::pair()),
-            body: BinaryBuilder::new(),
+            bodies: Vec::new(),
             body_sha256: StringBuilder::new(),
             body_bytes: Int64Builder::new(),
             truncated: BooleanBuilder::new(),
@@ -183,7 +186,7 @@ impl Rows {
         self.content_type.append_option(row.content_type.as_deref());
         self.charset.append_option(row.charset);
         self.push_headers(&row.headers);
-        self.body.append_value(&a.body);
+        self.bodies.push(a.body.clone());
         self.body_sha256.append_value(&a.sha256);
         self.body_bytes.append_value(a.body.len() as i64);
         self.truncated.append_value(a.truncated);
@@ -223,7 +226,7 @@ impl Rows {
             Arc::new(self.content_type.finish()),
             Arc::new(self.charset.finish()),
             Arc::new(self.headers.finish()),
-            Arc::new(self.body.finish()),
+            Arc::new(views(std::mem::take(&mut self.bodies))?),
             Arc::new(self.body_sha256.finish()),
             Arc::new(self.body_bytes.finish()),
             Arc::new(self.truncated.finish()),
@@ -235,7 +238,25 @@ impl Rows {
             Arc::new(self.partition.finish()),
             Arc::new(self.offset.finish()),
         ];
-        let batch = RecordBatch::try_new(columns::schema(DataSet::Artefacts), arrays)?;
+        let schema = columns::schema_of_views(DataSet::Artefacts);
+        let batch = RecordBatch::try_new(schema, arrays)?;
         Ok((batch, std::mem::take(&mut self.digests), std::mem::take(&mut self.bytes)))
     }
+}
+
+/// Bodies as an array that refers to them.
+fn views(bodies: Vec<Bytes>) -> Result<BinaryViewArray> {
+    /// Up to here a view holds the bytes itself.
+    const SHORT: usize = 12;
+    let mut views = BinaryViewBuilder::with_capacity(bodies.len());
+    for body in bodies {
+        if body.len() <= SHORT {
+            views.append_value(&body);
+        } else {
+            let bytes = u32::try_from(body.len())?;
+            let block = views.append_block(Buffer::from(body));
+            views.try_append_view(block, 0, bytes)?;
+        }
+    }
+    Ok(views.finish())
 }

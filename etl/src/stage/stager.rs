@@ -107,8 +107,8 @@ impl Stager {
         }
     }
 
-    /// Handles one record.
-    pub fn handle(&mut self, delivered: &Delivered) -> Result<()> {
+    /// Handles one record, of which `row` was made.
+    pub fn handle(&mut self, delivered: &Delivered, row: Result<Row, String>) -> Result<()> {
         let p = delivered.partition;
         let Some(part) = self.parts.get(&p) else { return Ok(()) };
         let over = part.end.is_some_and(|end| delivered.offset >= end);
@@ -121,7 +121,7 @@ impl Stager {
         let Some(part) = self.parts.get(&p) else { return Ok(()) };
         let max_time = part.max_time.max(delivered.time);
         let day = Day::of_millis(max_time);
-        let row = Row::decode(delivered).map_err(|reason| {
+        let row = row.map_err(|reason| {
             tracing::warn!(partition = p, offset = delivered.offset, reason, "this record goes to dead-letters");
             bus::dead_letter(delivered, "etl stage", &reason, max_time)
         });
