@@ -61,7 +61,10 @@ struct Robots {
     allowed: bool,
     reason: String,
     line: Option<robots::Line>,
+    /// As it is kept.
     crawl_delay_seconds: Option<f64>,
+    /// As the file says.
+    crawl_delay_asked_seconds: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,7 +207,14 @@ async fn ask(fetcher: &Fetcher, url: &Url, token: &str) -> Robots {
     match robots::fetch(fetcher, file, token, DELAY).await {
         Found::Unreachable(failure, _) => {
             let reason = format!("it cannot be read ({}), so nothing may be fetched", failure.reason);
-            Robots { address, allowed: false, reason, line: None, crawl_delay_seconds: None }
+            Robots {
+                address,
+                allowed: false,
+                reason,
+                line: None,
+                crawl_delay_seconds: None,
+                crawl_delay_asked_seconds: None,
+            }
         }
         Found::Rules(rules, text) => {
             let line = rules.deciding_line(&text, url);
@@ -213,8 +223,14 @@ async fn ask(fetcher: &Fetcher, url: &Url, token: &str) -> Robots {
                 (None, true) => "there is no robots.txt, or it is empty".into(),
                 (None, false) => format!("no line for `{token}` matches"),
             };
-            let crawl_delay_seconds = rules.crawl_delay().map(|d| d.as_secs_f64());
-            Robots { address, allowed: rules.allows(url), reason, line, crawl_delay_seconds }
+            Robots {
+                address,
+                allowed: rules.allows(url),
+                reason,
+                line,
+                crawl_delay_seconds: rules.crawl_delay().map(|d| d.as_secs_f64()),
+                crawl_delay_asked_seconds: rules.asked_delay().map(|d| d.as_secs_f64()),
+            }
         }
     }
 }
@@ -231,8 +247,10 @@ fn table(e: &Explanation) -> Table {
         table.row(["address", &format!("{}: {}: {reason}", a.address, verdict(a.allowed, ["allowed", "refused"]))]);
     }
     table.row(["robots.txt", &format!("{}: {}", verdict(e.robots.allowed, ["allowed", "forbidden"]), e.robots.reason)]);
-    if let Some(delay) = e.robots.crawl_delay_seconds {
-        table.row(["crawl-delay", &format!("{delay} s")]);
+    if let (Some(kept), Some(asked)) = (e.robots.crawl_delay_seconds, e.robots.crawl_delay_asked_seconds) {
+        let cut =
+            if asked > kept { format!("; the file asks for {asked} s, more than is honoured") } else { String::new() };
+        table.row(["crawl-delay", &format!("{kept} s{cut}")]);
     }
     let Some(known) = &e.frontier else {
         table.row(["frontier", "the crawl does not know it"]);

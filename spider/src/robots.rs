@@ -55,9 +55,14 @@ impl Robots {
         self.rules.is_url_allowed(url)
     }
 
-    /// Time between two requests that the file asks for.
+    /// Time between two requests that the file asks for, as far as it is honoured.
     pub fn crawl_delay(&self) -> Option<Duration> {
-        self.rules.crawl_delay().map(|d| d.min(MAX_CRAWL_DELAY))
+        self.asked_delay().map(|d| d.min(MAX_CRAWL_DELAY))
+    }
+
+    /// Time between two requests that the file asks for.
+    pub fn asked_delay(&self) -> Option<Duration> {
+        self.rules.crawl_delay()
     }
 
     /// The line of `text`, from which these rules were parsed, that decides about `url`; none when no rule matches.

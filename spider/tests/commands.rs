@@ -146,6 +146,18 @@ fn explain_says_what_becomes_of_a_url_and_why() {
 }
 
 #[test]
+fn explain_says_when_a_crawl_delay_is_longer_than_is_honoured() {
+    let robots = Page::text("User-agent: *\nCrawl-delay: 3600\n");
+    let site = Site::empty().page("/robots.txt", robots).start().unwrap();
+    let spider = Spider::new();
+    let arguments = ["explain", &site.url("/"), "--allow-address", "127.0.0.1"];
+    let robots = &json(&spider, &arguments)["robots"];
+    assert_eq!((&robots["crawl_delay_seconds"], &robots["crawl_delay_asked_seconds"]), (&60.0.into(), &3600.0.into()));
+    let plain = run(&mut spider.command(&arguments));
+    assert!(String::from_utf8_lossy(&plain.stdout).contains("60 s; the file asks for 3600 s"));
+}
+
+#[test]
 fn status_sums_up_a_crawl() {
     let site = Site::empty()
         .page("/", Page::html("<a href=/a>x</a><a href=/no>x</a>"))
