@@ -62,12 +62,21 @@ pub fn create_dir(path: &Path) -> Result<()> {
 ///
 /// [`Error::Exists`] when the target is there, else [`Error::Io`] on the target.
 pub fn rename_new(from: &Path, to: &Path) -> Result<()> {
+    rename_unsynced(from, to)?;
+    sync_dir(to.parent().unwrap_or(Path::new("")))
+}
+
+/// The same without the sync, for several renames into one folder: [`sync_dir`] comes after the last.
+///
+/// # Errors
+///
+/// As [`rename_new`].
+pub fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // a file system, or a kernel before 3.15, that knows no flags
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_unlink(from, to)?,
-        renamed => renamed.map_err(std::io::Error::from).map_err(|error| refused(error, to))?,
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_unlink(from, to),
+        renamed => renamed.map_err(std::io::Error::from).map_err(|error| refused(error, to)),
     }
-    sync_dir(to.parent().unwrap_or(Path::new("")))
 }
 
 /// A rename in two steps, of which the first does not replace. Between them the file has both names.

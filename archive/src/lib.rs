@@ -53,7 +53,7 @@ mod time;
 pub use catalogue::{Catalogue, Gap, Holdings, Overlap, Segment};
 pub use data_dir::DataDir;
 pub use day::Day;
-pub use durable::{create_dir, rename_new, sync_dir, sync_file, write_new, write_replace};
+pub use durable::{create_dir, rename_new, rename_unsynced, sync_dir, sync_file, write_new, write_replace};
 pub use error::{Error, MENDS, Result};
 pub use listing::days_in;
 pub use lock::Lock;

@@ -1,14 +1,16 @@
 //! Sealing: how open segments become files of the archive, of several partitions at once.
 //!
 //! One rule: the unfinished file and its folder are synced; the seal record is published and `next` covered, atomically and
-//! fenced; the file is renamed without replacing; its new folder is synced; only then the partition goes on. A crash before
+//! fenced; the files are renamed without replacing; their new folders are synced; only then the partitions go on. A crash before
 //! the publish leaves a file that no seal names, and its records are read again. A crash after it leaves a seal whose rename
 //! the next stager on this archive finishes.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use archive::{rename_new, sync_dir};
+use archive::{rename_unsynced, sync_dir};
 use bus::payload::{Seal, SealKey};
 use bus::topic::{ARTEFACTS, MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
 use bus::{Batch, Cover, PublishError};
@@ -88,9 +90,14 @@ impl Stager {
                 Err(e) => return Err(anyhow::Error::new(e).context("cannot publish seals")),
             }
         }
+        let mut days = BTreeSet::new();
         for (p, segment) in &segments {
-            self.rename(segment)
-                .with_context(|| format!("partition {p} is sealed, but its segment not in place yet"))?;
+            let in_place = self.rename(segment, &mut days);
+            in_place.with_context(|| format!("partition {p} is sealed, but its segment not in place yet"))?;
+        }
+        days.iter().try_for_each(|day| sync_dir(day))?;
+        for (_, segment) in &segments {
+            self.sealed(segment);
         }
         self.tmp.release();
         Ok(())
@@ -127,21 +134,27 @@ impl Stager {
         Ok(batch)
     }
 
-    fn rename(&mut self, segment: &Ended) -> Result<()> {
+    /// Renames a segment; `days` are the folders that were made sure of, and are to be synced.
+    fn rename(&self, segment: &Ended, days: &mut BTreeSet<PathBuf>) -> Result<()> {
         let to = self.data.segment(segment.day, &segment.name);
-        super::recover::make_day_dir(&self.data, &to)?;
-        match rename_new(&segment.file.path, &to) {
-            Ok(()) => {}
+        let day = to.parent().context("a segment without a folder")?;
+        if !days.contains(day) {
+            super::recover::make_day_dir(&self.data, &to)?;
+            days.insert(day.to_owned());
+        }
+        match rename_unsynced(&segment.file.path, &to) {
             Err(archive::Error::Exists(path)) => bail!(
                 "{} is there already, although its records were staged only now; move it away and run `etl stage` again",
                 path.display()
             ),
-            Err(e) => return Err(e.into()),
+            renamed => Ok(renamed?),
         }
+    }
+
+    fn sealed(&mut self, segment: &Ended) {
         self.counts.segments += 1;
         self.first_day = Some(self.first_day.map_or(segment.day, |first| first.min(segment.day)));
         self.counts.segment_bytes += segment.file.bytes;
         tracing::info!(segment = %segment.name, day = %segment.day, rows = segment.file.rows, "sealed");
-        Ok(())
     }
 }
