@@ -258,14 +258,31 @@ pub fn files(source: &Source, tokens: &Tokens) -> Result<Vec<PathBuf>> {
     source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(source, batch, tokens))
 }
 
-/// A file of the bags of a batch's pages with status 200.
+/// A file of the bags of a batch's pages with status 200; its parts are made side by side where threads are idle.
 fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
-    let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let most = if tokens.of_runs() { RUNS } else { WORDS };
-    let (mut parts, mut builder, mut read) = (Vec::new(), Builder::default(), 0);
+    let (mut cut, mut rows, mut read) = (Vec::new(), Vec::new(), 0);
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
-        if row % 64 == 0 {
+        rows.push(row);
+        read += texts.get(row).unwrap_or("").len();
+        if read >= most {
+            cut.push(std::mem::take(&mut rows));
+            read = 0;
+        }
+    }
+    cut.push(rows);
+    let parts = cut.par_iter().map(|rows| part(source, batch, tokens, rows));
+    Ok(joined(&parts.collect::<Result<Vec<_>>>()?))
+}
+
+/// The bags of some rows of a batch.
+fn part(source: &Source, batch: &Batch, tokens: &Tokens, rows: &[usize]) -> Result<Vec<u8>> {
+    let texts = batch.text("text")?;
+    let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
+    let mut builder = Builder::default();
+    for (place, &row) in rows.iter().enumerate() {
+        if place % 64 == 0 {
             source.go_on()?;
         }
         let language = language(detected.get(row), declared.get(row));
@@ -276,14 +293,8 @@ fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
         } else {
             builder.add(row, |take| tokens.each(text, &language, take));
         }
-        read += text.len();
-        if read >= most {
-            parts.push(std::mem::take(&mut builder).finish());
-            read = 0;
-        }
     }
-    parts.push(builder.finish());
-    Ok(joined(&parts))
+    Ok(builder.finish())
 }
 
 /// A part, its documents that count, and in how many of those each term stands.
