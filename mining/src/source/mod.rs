@@ -95,6 +95,20 @@ impl Source {
         })
     }
 
+    /// Bytes and rows of data sets over the days asked for, by the footers of their segments; none for a server, and where
+    /// something is amiss, which [`Source::open`] tells.
+    pub fn extent(options: &Options, sets: &[DataSet]) -> Option<(u64, u64)> {
+        let Place::Folder(folder) = &options.source else { return None };
+        let catalogue = Catalogue::read(&DataDir::new(folder)).ok()?;
+        let (mut bytes, mut rows) = (0, 0);
+        for &set in sets {
+            let found: Vec<Segment> = catalogue.segments(set, options.from, options.to).into_iter().cloned().collect();
+            bytes += found.iter().map(|segment| segment.bytes).sum::<u64>();
+            rows += scan::tasks(set, &found).ok()?.iter().map(|task| task.rows as u64).sum::<u64>();
+        }
+        Some((bytes, rows))
+    }
+
     /// The days.
     pub fn span(&self) -> Span {
         self.span
@@ -110,6 +124,11 @@ impl Source {
     /// Bytes that may be used, where a limit is known.
     pub fn memory(&self) -> Option<u64> {
         self.budget.limit()
+    }
+
+    /// Threads that there are.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Segments of a data set over the span, in order; those that are read by other means than [`Source::scan`].
