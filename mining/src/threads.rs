@@ -47,8 +47,9 @@ pub fn limit(options: &Options) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global().context("cannot start threads")
 }
 
-/// The same for a run of the streaming engine, with its appetite for memory; `limit` is what it may use in all.
-pub fn limit_streaming(options: &Options, limit: Option<u64>) -> Result<()> {
+/// What the environment is to hold for a run of the streaming engine, with its appetite for memory; `limit` is what it may use in
+/// all.
+pub fn streaming(options: &Options, limit: Option<u64>) -> Vec<(&'static str, String)> {
     let mut wanted = vec![(AHEAD, options.threads.to_string())];
     if options.threads_given {
         wanted.push((POLARS, options.threads.to_string()));
@@ -61,7 +62,7 @@ pub fn limit_streaming(options: &Options, limit: Option<u64>) -> Result<()> {
         _ if options.memory.is_some() => wanted.extend(unset(&BOUNDED)),
         _ => {}
     }
-    again_with(&wanted)
+    wanted
 }
 
 /// Does two things: side by side where there is more than one thread. The second is done by the calling thread; so both may wait
@@ -83,9 +84,14 @@ fn unset(variables: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     unset.map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
+/// Whether the variables have these values.
+pub fn are_set(variables: &[(&str, String)]) -> bool {
+    variables.iter().all(|(name, value)| std::env::var(name).as_ref() == Ok(value))
+}
+
 /// Starts this program again, in place, unless the variables have these values.
-fn again_with(variables: &[(&str, String)]) -> Result<()> {
-    if variables.iter().all(|(name, value)| std::env::var(name).as_ref() == Ok(value)) {
+pub fn again_with(variables: &[(&str, String)]) -> Result<()> {
+    if are_set(variables) {
         return Ok(());
     }
     let program = std::env::current_exe().context("cannot find this executable")?;

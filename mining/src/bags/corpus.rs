@@ -272,8 +272,12 @@ fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
         }
     }
     cut.push(rows);
-    let parts = cut.par_iter().map(|rows| part(source, batch, tokens, rows));
-    Ok(joined(&parts.collect::<Result<Vec<_>>>()?))
+    let one = |rows: &Vec<usize>| part(source, batch, tokens, rows);
+    let parts: Result<Vec<_>> = match source.side_by_side() {
+        1 => cut.iter().map(one).collect(),
+        _ => cut.par_iter().map(one).collect(),
+    };
+    Ok(joined(&parts?))
 }
 
 /// The bags of some rows of a batch.
@@ -286,12 +290,13 @@ fn part(source: &Source, batch: &Batch, tokens: &Tokens, rows: &[usize]) -> Resu
             source.go_on()?;
         }
         let language = language(detected.get(row), declared.get(row));
+        let stop = tokens.stop(&language);
         let text = texts.get(row).unwrap_or("");
         let row = u32::try_from(row)?;
         if tokens.by_piece() {
-            builder.add_pieces(row, text, &language, |piece, take| tokens.each(piece, &language, take));
+            builder.add_pieces(row, text, &language, |piece, take| tokens.each(piece, stop, take));
         } else {
-            builder.add(row, |take| tokens.each(text, &language, take));
+            builder.add(row, |take| tokens.each(text, stop, take));
         }
     }
     Ok(builder.finish())

@@ -173,11 +173,8 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         None => source.room(),
     };
     let gathered = gather::gather(source, &room)?;
-    let (graph, broken) = both(
-        source.threads(),
-        || analyse(source, &gathered, &flags, &room),
-        || broken::broken(source, &gathered),
-    );
+    let (graph, broken) =
+        both(source.side_by_side(), || analyse(source, &gathered, &flags, &room), || broken::broken(source, &gathered));
     let (graph, broken) = (graph?, broken?);
     let order = tables::order(&graph);
     let from_graph = || {
@@ -185,8 +182,7 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         let third_parties = third_parties::third_parties(&gathered.pages, &gathered.named)?;
         Ok::<_, anyhow::Error>((hosts, redirects::redirects(&gathered), third_parties))
     };
-    let (from_graph, titles) =
-        both(source.threads(), from_graph, || sections::titles(source, &gathered, &order));
+    let (from_graph, titles) = both(source.side_by_side(), from_graph, || sections::titles(source, &gathered, &order));
     let ((hosts, redirects, third_parties), titles) = (from_graph?, titles?);
     let mut findings = sections::describe(&sections::Seen {
         gathered: &gathered,
@@ -227,7 +223,7 @@ fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> 
         Ok::<_, anyhow::Error>((ranks, hits::hits(&outgoing, &incoming, flags.tolerance, go_on)?))
     };
     // What both hold of a large graph need not be in memory at once.
-    let threads = if outgoing.nodes() > AT_ONCE { 1 } else { source.threads() };
+    let threads = if outgoing.nodes() > AT_ONCE { 1 } else { source.side_by_side() };
     let (components, scores) = both(threads, components, scores);
     let ((strong, weak), (ranks, scores)) = (components?, scores?);
     for (what, distance, rounds) in

@@ -130,7 +130,7 @@ fn write_table(path: &Path, table: &mut Table, options: &Options, source: &Sourc
         Rows::Pieces(next) => {
             let file = parquet::Pieces::create(path, table.spec.empty().schema())?;
             let room = source.memory().map_or(AHEAD, |limit| (limit / 16).min(AHEAD)) as usize;
-            let limits = pipeline::Limits { threads: options.threads, room, first };
+            let limits = pipeline::Limits { threads: source.side_by_side(), room, first };
             let next = || {
                 source.go_on()?;
                 next()
@@ -140,12 +140,7 @@ fn write_table(path: &Path, table: &mut Table, options: &Options, source: &Sourc
     }
 }
 
-fn manifest(
-    options: &Options,
-    inputs: Vec<FileEntry>,
-    outputs: Vec<FileEntry>,
-    started: Started,
-) -> Result<Manifest> {
+fn manifest(options: &Options, inputs: Vec<FileEntry>, outputs: Vec<FileEntry>, started: Started) -> Result<Manifest> {
     let utc = |time: SystemTime| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true);
     let usage = Usage::now();
     let versions = [("kafkaspider", env!("CARGO_PKG_VERSION")), ("polars", polars::VERSION)];

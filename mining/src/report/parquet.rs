@@ -13,8 +13,8 @@ use polars::polars_utils::compression::ZstdLevel;
 use polars::prelude::{Column, CompatLevel, DataFrame, ParquetCompression, ParquetWriter, Schema, SchemaExt};
 use polars_parquet::read::ParquetError;
 use polars_parquet::write::{
-    CompressedPage, Compressor, CompressionOptions, Encoding, SchemaDescriptor, StatisticsOptions, Version, WriteOptions,
-    array_to_columns, to_parquet_schema,
+    CompressedPage, CompressionOptions, Compressor, Encoding, SchemaDescriptor, StatisticsOptions, Version,
+    WriteOptions, array_to_columns, to_parquet_schema,
 };
 use rayon::prelude::*;
 

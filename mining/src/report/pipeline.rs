@@ -114,7 +114,11 @@ pub fn write(
                 lock().take(number, made, first);
                 moved.notify_all();
             };
-            if alone { work() } else { scope.spawn(move |_| work()) }
+            if alone {
+                work()
+            } else {
+                scope.spawn(move |_| work())
+            }
             number += 1;
         }
         Ok(())

@@ -36,6 +36,9 @@ use crate::spill::Room;
 #[error("interrupted; nothing was written")]
 pub struct Interrupted;
 
+/// Memory that each thread must have for [`Source::side_by_side`].
+const EACH: u64 = 256 << 20;
+
 /// Data sets over a span of days.
 #[derive(Debug)]
 pub struct Source {
@@ -95,18 +98,23 @@ impl Source {
         })
     }
 
-    /// Bytes and rows of data sets over the days asked for, by the footers of their segments; none for a server, and where
-    /// something is amiss, which [`Source::open`] tells.
-    pub fn extent(options: &Options, sets: &[DataSet]) -> Option<(u64, u64)> {
+    /// Whether data sets have so many bytes and rows at most over the days asked for, by the footers of their segments. Not known of
+    /// a server, and where something is amiss, which [`Source::open`] tells.
+    pub fn is_few(options: &Options, sets: &[DataSet], bytes: u64, rows: u64) -> Option<bool> {
         let Place::Folder(folder) = &options.source else { return None };
         let catalogue = Catalogue::read(&DataDir::new(folder)).ok()?;
-        let (mut bytes, mut rows) = (0, 0);
+        let (mut all_bytes, mut all_rows) = (0, 0);
         for &set in sets {
-            let found: Vec<Segment> = catalogue.segments(set, options.from, options.to).into_iter().cloned().collect();
-            bytes += found.iter().map(|segment| segment.bytes).sum::<u64>();
-            rows += scan::tasks(set, &found).ok()?.iter().map(|task| task.rows as u64).sum::<u64>();
+            for segment in catalogue.segments(set, options.from, options.to) {
+                let tasks = scan::tasks(set, std::slice::from_ref(segment)).ok()?;
+                all_bytes += segment.bytes;
+                all_rows += tasks.iter().map(|task| task.rows as u64).sum::<u64>();
+                if all_bytes > bytes || all_rows > rows {
+                    return Some(false);
+                }
+            }
         }
-        Some((bytes, rows))
+        Some(true)
     }
 
     /// The days.
@@ -126,9 +134,10 @@ impl Source {
         self.budget.limit()
     }
 
-    /// Threads that there are.
-    pub fn threads(&self) -> usize {
-        self.threads
+    /// Threads for what may be done side by side within a row group or besides other work: one where memory is too scarce for it.
+    pub fn side_by_side(&self) -> usize {
+        let scarce = self.memory().is_some_and(|limit| limit / (self.threads as u64) < EACH);
+        if scarce { 1 } else { self.threads }
     }
 
     /// Segments of a data set over the span, in order; those that are read by other means than [`Source::scan`].

@@ -102,8 +102,9 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
     // what the query does not name is neither looked for nor warned of
     let (sets, bodies) = named(&flags.query);
     let limit = Budget::new(options.memory).limit();
-    if !is_small(&options, limit, &flags.query, &sets) {
-        threads::limit_streaming(&options, limit)?;
+    let settings = threads::streaming(&options, limit);
+    if !threads::are_set(&settings) && !is_small(&options, limit, &flags.query, &sets) {
+        threads::again_with(&settings)?;
     }
     let source = Source::open(&options, &sets, bodies, shutdown)?;
     let mut context = SQLContext::new();
@@ -135,8 +136,7 @@ fn is_small(options: &Options, limit: Option<u64>, query: &str, sets: &[DataSet]
     let set = options.threads_given || options.memory.is_some() || limit.is_none_or(|limit| limit < threads::AMPLE);
     // Reports have no footers at hand.
     let reports = MINERS.iter().any(|miner| query.to_ascii_lowercase().contains(&format!("{}_", miner.name)));
-    let few = |(bytes, rows)| bytes <= SMALL.0 && rows <= SMALL.1;
-    !set && !reports && !sets.is_empty() && Source::extent(options, sets).is_some_and(few)
+    !set && !reports && !sets.is_empty() && Source::is_few(options, sets, SMALL.0, SMALL.1) == Some(true)
 }
 
 /// Data sets that a query may read, and whether it may read bodies (which only a server gives apart): judged by its words, rather too many than too few.
