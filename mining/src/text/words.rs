@@ -140,7 +140,8 @@ fn end_of_piece(bytes: &[u8], mut at: usize) -> usize {
         // By byte, without its highest bit: that bit of a sum tells whether it is greater than a bound.
         let seven = eight & !HIGH;
         let above = |bytes: u64, bound: u8| bytes + EACH * u64::from(0x7f - bound);
-        let letters = above(seven | EACH * 0x20, b'a' - 1) & !above(seven | EACH * 0x20, b'z');
+        let lower = seven | (EACH * 0x20);
+        let letters = above(lower, b'a' - 1) & !above(lower, b'z');
         let digits = above(seven, b'0' - 1) & !above(seven, b'9');
         let others = !(letters | digits | eight) & HIGH;
         if others == 0 {
