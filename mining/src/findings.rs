@@ -52,9 +52,12 @@ pub struct Table {
 pub enum Rows {
     /// All of them.
     Whole(DataFrame),
-    /// Gives the next rows, in order; none at the end.
-    Pieces(Box<dyn FnMut() -> Result<Option<DataFrame>>>),
+    /// Gives what makes the next rows, in order; none at the end.
+    Pieces(Box<dyn FnMut() -> Result<Option<Piece>>>),
 }
+
+/// Makes some rows of a table, on any thread.
+pub type Piece = Box<dyn FnOnce() -> Result<DataFrame> + Send>;
 
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,8 +75,8 @@ impl Table {
         Ok(Table { spec, rows: Rows::Whole(frame) })
     }
 
-    /// A table whose rows come piece by piece; each piece becomes a row group.
-    pub fn in_pieces(spec: &'static TableSpec, next: impl FnMut() -> Result<Option<DataFrame>> + 'static) -> Table {
+    /// A table whose rows come piece by piece; each piece becomes a row group, and several may be made at once.
+    pub fn in_pieces(spec: &'static TableSpec, next: impl FnMut() -> Result<Option<Piece>> + 'static) -> Table {
         Table { spec, rows: Rows::Pieces(Box::new(next)) }
     }
 }

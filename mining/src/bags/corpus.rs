@@ -258,32 +258,48 @@ pub fn files(source: &Source, tokens: &Tokens) -> Result<Vec<PathBuf>> {
     source.partials(DataSet::Pages, &kind, &columns, "words", |batch| bags(source, batch, tokens))
 }
 
-/// A file of the bags of a batch's pages with status 200.
+/// A file of the bags of a batch's pages with status 200; its parts are made side by side where threads are idle.
 fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
-    let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
     let most = if tokens.of_runs() { RUNS } else { WORDS };
-    let (mut parts, mut builder, mut read) = (Vec::new(), Builder::default(), 0);
+    let (mut cut, mut rows, mut read) = (Vec::new(), Vec::new(), 0);
     for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
-        if row % 64 == 0 {
-            source.go_on()?;
-        }
-        let language = language(detected.get(row), declared.get(row));
-        let text = texts.get(row).unwrap_or("");
-        let row = u32::try_from(row)?;
-        if tokens.by_piece() {
-            builder.add_pieces(row, text, &language, |piece, take| tokens.each(piece, &language, take));
-        } else {
-            builder.add(row, |take| tokens.each(text, &language, take));
-        }
-        read += text.len();
+        rows.push(row);
+        read += texts.get(row).unwrap_or("").len();
         if read >= most {
-            parts.push(std::mem::take(&mut builder).finish());
+            cut.push(std::mem::take(&mut rows));
             read = 0;
         }
     }
-    parts.push(builder.finish());
-    Ok(joined(&parts))
+    cut.push(rows);
+    let one = |rows: &Vec<usize>| part(source, batch, tokens, rows);
+    let parts: Result<Vec<_>> = match source.side_by_side() {
+        1 => cut.iter().map(one).collect(),
+        _ => cut.par_iter().map(one).collect(),
+    };
+    Ok(joined(&parts?))
+}
+
+/// The bags of some rows of a batch.
+fn part(source: &Source, batch: &Batch, tokens: &Tokens, rows: &[usize]) -> Result<Vec<u8>> {
+    let texts = batch.text("text")?;
+    let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
+    let mut builder = Builder::default();
+    for (place, &row) in rows.iter().enumerate() {
+        if place % 64 == 0 {
+            source.go_on()?;
+        }
+        let language = language(detected.get(row), declared.get(row));
+        let stop = tokens.stop(&language);
+        let text = texts.get(row).unwrap_or("");
+        let row = u32::try_from(row)?;
+        if tokens.by_piece() {
+            builder.add_pieces(row, text, &language, |piece, take| tokens.each(piece, stop, take));
+        } else {
+            builder.add(row, |take| tokens.each(text, stop, take));
+        }
+    }
+    Ok(builder.finish())
 }
 
 /// A part, its documents that count, and in how many of those each term stands.

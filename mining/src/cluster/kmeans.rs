@@ -48,7 +48,7 @@ impl Clustering {
 pub type Tried = (usize, f64, f64);
 
 /// Is called now and then, with the bytes that are wanted next; an error ends the work.
-pub type Tick<'a> = &'a dyn Fn(usize) -> Result<()>;
+pub type Tick<'a> = &'a (dyn Fn(usize) -> Result<()> + Sync);
 
 /// The number of clusters with the highest simplified silhouette.
 pub fn choose(rows: &Rows, starts: usize, seed: u64, tick: Tick<'_>) -> Result<(Clustering, Vec<Tried>)> {

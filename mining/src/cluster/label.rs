@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use polars::prelude::{DataFrame, InitHashMaps, NamedFrom, PlHashMap, Series};
+use rayon::prelude::*;
 
 use super::kmeans::{Clustering, Tick};
 use crate::bags::Corpus;
@@ -32,20 +33,30 @@ pub struct Cluster {
 impl Labelled {
     /// Reads the bags once more.
     pub fn new(corpus: &Corpus, found: &Clustering, tick: Tick<'_>) -> Result<Labelled> {
-        let mut counts: Vec<PlHashMap<u32, u64>> = vec![PlHashMap::new(); found.k];
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); found.k];
+        for (page, &label) in found.labels.iter().enumerate() {
+            members[label as usize].push(page);
+        }
+        let count = |pages: &Vec<usize>| {
+            let mut counts: PlHashMap<u32, u64> = PlHashMap::new();
+            for (number, &page) in pages.iter().enumerate() {
+                if number % 1024 == 0 {
+                    tick(0)?;
+                }
+                for (term, count) in corpus.cells(&corpus.pages[page])? {
+                    *counts.entry(term).or_default() += u64::from(count);
+                }
+            }
+            Ok(counts)
+        };
+        let counts = members.par_iter().map(count).collect::<Result<Vec<_>>>()?;
         let mut everywhere = vec![0u64; corpus.terms.len()];
-        for (number, (page, &label)) in corpus.pages.iter().zip(&found.labels).enumerate() {
-            if number % 1024 == 0 {
-                tick(0)?;
-            }
-            for (term, count) in corpus.cells(page)? {
-                *counts[label as usize].entry(term).or_default() += u64::from(count);
-                everywhere[term as usize] += u64::from(count);
-            }
+        for (&term, count) in counts.iter().flatten() {
+            everywhere[term as usize] += count;
         }
         let mean = everywhere.iter().sum::<u64>() as f64 / found.k.max(1) as f64;
         let mut clusters: Vec<Cluster> = counts
-            .into_iter()
+            .into_par_iter()
             .map(|counts| {
                 let words = counts.values().sum::<u64>().max(1) as f64;
                 let weight = |(term, count): (u32, u64)| {

@@ -99,8 +99,8 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         Some(k) => (kmeans::cluster(&rows, usize::from(k), starts, params.seed, &tick)?, Vec::new()),
         None => kmeans::choose(&rows, starts, params.seed, &tick)?,
     };
-    let labelled = Labelled::new(&corpus, &found, &tick)?;
-    let map = map::map(&rows, params.seed, &tick)?;
+    let (labelled, map) = rayon::join(|| Labelled::new(&corpus, &found, &tick), || map::map(&rows, params.seed, &tick));
+    let (labelled, map) = (labelled?, map?);
     let mut findings = describe::describe(&corpus, &found, &labelled, &tried, &map, params.rows);
     findings.tables.push(Table::new(&TABLES[0], assignments(&corpus, &found)?)?);
     findings.tables.push(Table::new(&TABLES[1], labelled.table(&corpus)?)?);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use crate::bags::Corpus;
+use crate::bags::{Corpus, Page};
 use crate::keywords::{Scheme, Weights};
 use crate::source::Source;
 use crate::spill::Room;
@@ -103,12 +103,15 @@ impl Rows {
         let mut rows = Rows::with_columns(columns as usize, Some(source.room()));
         for pages in corpus.pages.chunks(1024) {
             source.go_on()?;
-            let cells = pages.par_iter().map(|page| Ok(weights.page(&corpus.cells(page)?, page.length)));
-            for cells in cells.collect::<Result<Vec<_>>>()? {
+            let of_page = |page: &Page| {
+                let cells = weights.page(&corpus.cells(page)?, page.length);
                 let alone = cells.iter().filter(|cell| column[cell.term as usize] == NONE);
-                let own = alone.map(|cell| cell.weight * cell.weight).sum();
+                let own: f64 = alone.map(|cell| cell.weight * cell.weight).sum();
                 let shared = cells.iter().map(|cell| (column[cell.term as usize], cell.weight as f32));
-                rows.push(shared.filter(|(column, _)| *column != NONE), own)?;
+                Ok((shared.filter(|(column, _)| *column != NONE).collect::<Vec<_>>(), own))
+            };
+            for (cells, own) in pages.par_iter().map(of_page).collect::<Result<Vec<_>>>()? {
+                rows.push(cells.into_iter(), own)?;
             }
         }
         rows.finish()

@@ -42,6 +42,11 @@ pub struct Run {
 }
 
 const NONE: u32 = u32::MAX;
+/// Shares of the terms whose sums are changed side by side.
+const SHARES: usize = 8;
+
+/// Terms and weights of a row.
+type Cells<'a> = (&'a [u32], &'a [f32]);
 
 impl Run {
     /// Seeds, and some rounds.
@@ -69,10 +74,8 @@ impl Run {
         let mut run = Run::empty(rows, k, tick)?;
         for number in 0..rows.blocks() {
             let block = rows.block(number)?;
-            for place in 0..block.len() {
-                let row = number * BLOCK + place;
-                run.put(row, block.of(place), labels[row]);
-            }
+            let first = number * BLOCK;
+            run.put((0..block.len()).map(|place| (first + place, block.of(place), labels[first + place])));
         }
         run.rounds = SHORT;
         Ok(run)
@@ -152,12 +155,11 @@ impl Run {
                 Ok((number, block, labels, silhouette))
             };
             let found: Vec<_> = some.par_iter().map_init(|| vec![0.0f32; self.k], nearest).collect::<Result<_>>()?;
-            for (number, block, labels, sum) in found {
-                silhouette += sum;
-                for (place, label) in labels.into_iter().enumerate() {
-                    moved += usize::from(self.put(number * BLOCK + place, block.of(place), label));
-                }
-            }
+            silhouette = found.iter().fold(silhouette, |all, (.., sum)| all + sum);
+            let rows = found.iter().flat_map(|(number, block, labels, _)| {
+                labels.iter().enumerate().map(move |(place, &label)| (number * BLOCK + place, block.of(place), label))
+            });
+            moved += self.put(rows);
         }
         self.silhouette = silhouette / rows.len().max(1) as f64;
         Ok(moved)
@@ -195,34 +197,57 @@ impl Run {
         (labels, silhouette)
     }
 
-    /// Puts a row to a cluster; whether it was in another.
-    fn put(&mut self, row: usize, (terms, weights): (&[u32], &[f32]), label: u32) -> bool {
-        let (k, old) = (self.k, self.labels[row]);
-        if old == label {
-            return false;
-        }
-        self.labels[row] = label;
-        self.sizes[label as usize] += 1;
-        if old != NONE {
-            self.sizes[old as usize] -= 1;
-        }
-        for (&term, &weight) in terms.iter().zip(weights) {
-            let at = term as usize * k;
-            self.sums[at + label as usize] += f64::from(weight);
-            if old != NONE {
-                self.sums[at + old as usize] -= f64::from(weight);
+    /// Puts rows to clusters; gives how many of them were in another. Sums are changed by as many threads as there are, each
+    /// with terms of its own, and row by row: so they do not depend on threads.
+    fn put<'a>(&mut self, rows: impl Iterator<Item = (usize, Cells<'a>, u32)>) -> usize {
+        let k = self.k;
+        let mut moves: Vec<(Cells<'a>, u32, u32)> = Vec::new();
+        for (row, cells, label) in rows {
+            let old = std::mem::replace(&mut self.labels[row], label);
+            if old == label {
+                continue;
             }
+            self.sizes[label as usize] += 1;
+            if old != NONE {
+                self.sizes[old as usize] -= 1;
+            }
+            moves.push((cells, old, label));
         }
-        true
+        let terms = (self.sums.len() / k).div_ceil(SHARES).max(1);
+        self.sums.par_chunks_mut(terms * k).enumerate().for_each(|(share, sums)| {
+            let (first, end) = ((share * terms) as u32, ((share + 1) * terms) as u32);
+            for &((terms, weights), old, label) in &moves {
+                // Terms of a row ascend.
+                let from = terms.partition_point(|&term| term < first);
+                let to = from + terms[from..].partition_point(|&term| term < end);
+                for (&term, &weight) in terms[from..to].iter().zip(&weights[from..to]) {
+                    let at = (term - first) as usize * k;
+                    sums[at + label as usize] += f64::from(weight);
+                    if old != NONE {
+                        sums[at + old as usize] -= f64::from(weight);
+                    }
+                }
+            }
+        });
+        moves.len()
     }
 
     /// Squared lengths of the sums, with the terms that only one row has: those of two rows never meet.
     fn squares(&self, rows: &Rows) -> Vec<f64> {
-        let mut squares = vec![0.0f64; self.k];
-        for sums in self.sums.chunks_exact(self.k) {
-            for (square, sum) in squares.iter_mut().zip(sums) {
-                *square += sum * sum;
+        let of_some = |sums: &[f64]| {
+            let mut squares = vec![0.0f64; self.k];
+            for sums in sums.chunks_exact(self.k) {
+                for (square, sum) in squares.iter_mut().zip(sums) {
+                    *square += sum * sum;
+                }
             }
+            squares
+        };
+        // By pieces of a fixed length, added up in their order: so the sum is the same on any number of threads.
+        let pieces: Vec<Vec<f64>> = self.sums.par_chunks(self.k * 4096).map(of_some).collect();
+        let mut squares = vec![0.0f64; self.k];
+        for piece in pieces {
+            squares.iter_mut().zip(piece).for_each(|(square, piece)| *square += piece);
         }
         for (row, &label) in self.labels.iter().enumerate() {
             squares[label as usize] += rows.own(row);

@@ -14,6 +14,9 @@ use crate::source::Source;
 /// Bytes of a shingle.
 pub const SHINGLE: u64 = 8;
 
+/// Pages whose sets are made at once, by the threads that are idle.
+const ROWS: usize = 256;
+
 /// Where the set of a page stands, and its shingles.
 #[derive(Debug, Clone, Copy)]
 struct At {
@@ -54,11 +57,14 @@ impl Sets {
             "shingles to compare",
             |batch| {
                 let texts = batch.text("text")?;
+                let rows = &rows[&(batch.number as u32)];
+                let set = |&(row, _): &(u32, u32)| set(texts.get(row as usize).unwrap_or(""), width);
                 let (mut bytes, mut counts) = (Vec::new(), Vec::new());
-                for &(row, page) in &rows[&(batch.number as u32)] {
-                    let set = set(texts.get(row as usize).unwrap_or(""), width);
-                    set.iter().for_each(|shingle| bytes.extend_from_slice(&shingle.to_le_bytes()));
-                    counts.push((page, u32::try_from(set.len())?));
+                for some in rows.chunks(ROWS) {
+                    for ((_, page), set) in some.iter().zip(some.par_iter().map(set).collect::<Vec<_>>()) {
+                        set.iter().for_each(|shingle| bytes.extend_from_slice(&shingle.to_le_bytes()));
+                        counts.push((*page, u32::try_from(set.len())?));
+                    }
                 }
                 Ok((bytes, counts))
             },

@@ -82,30 +82,39 @@ impl Pages {
     }
 }
 
+/// Rows that are worked on at once.
+const ROWS: usize = 64;
+
+/// A file of the signatures of a batch's pages with status 200; they are made side by side where threads are idle.
 fn file(source: &Source, batch: &Batch, lists: &Lists, width: usize, min_shingles: usize) -> Result<Vec<u8>> {
     let (texts, status) = (batch.text("text")?, batch.int("status")?);
     let (detected, declared) = (batch.text("lang")?, batch.text("lang_declared")?);
-    let mut out = MAGIC.to_vec();
-    for row in (0..batch.rows()).filter(|&row| status.get(row) == Some(200)) {
-        if row % 64 == 0 {
-            source.go_on()?;
+    let rows: Vec<usize> = (0..batch.rows()).filter(|&row| status.get(row) == Some(200)).collect();
+    let some = |rows: &[usize]| {
+        source.go_on()?;
+        let mut out = Vec::with_capacity(rows.len() * ENTRY);
+        for &row in rows {
+            let text = texts.get(row).unwrap_or("");
+            let mut signature = Signature::default();
+            // Two polynomials over the shingles: a hash of the text as a sequence of words.
+            let (mut low, mut high) = (0u64, 1u64);
+            shingles(text, width, |shingle| {
+                signature.add(shingle);
+                low = low.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(shingle);
+                high = mixed(high ^ shingle);
+            });
+            let content = || content_words(text, lists, &language(detected.get(row), declared.get(row)));
+            let eligible = signature.distinct() >= min_shingles && content();
+            out.extend_from_slice(&u32::try_from(row)?.to_le_bytes());
+            out.extend_from_slice(&u32::from(eligible).to_le_bytes());
+            out.extend_from_slice(&(u128::from(high) << 64 | u128::from(mixed(low))).to_le_bytes());
+            signature.0.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
         }
-        let text = texts.get(row).unwrap_or("");
-        let mut signature = Signature::default();
-        // Two polynomials over the shingles: a hash of the text as a sequence of words.
-        let (mut low, mut high) = (0u64, 1u64);
-        shingles(text, width, |shingle| {
-            signature.add(shingle);
-            low = low.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(shingle);
-            high = mixed(high ^ shingle);
-        });
-        let content = || content_words(text, lists, &language(detected.get(row), declared.get(row)));
-        let eligible = signature.distinct() >= min_shingles && content();
-        out.extend_from_slice(&u32::try_from(row)?.to_le_bytes());
-        out.extend_from_slice(&u32::from(eligible).to_le_bytes());
-        out.extend_from_slice(&(u128::from(high) << 64 | u128::from(mixed(low))).to_le_bytes());
-        signature.0.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
-    }
+        Ok(out)
+    };
+    let found = rows.par_chunks(ROWS).map(some).collect::<Result<Vec<_>>>()?;
+    let mut out = MAGIC.to_vec();
+    found.iter().for_each(|some| out.extend_from_slice(some));
     let sum = Sha256::digest(&out);
     out.extend_from_slice(&sum[..SUM]);
     Ok(out)

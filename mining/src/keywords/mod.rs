@@ -80,14 +80,18 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let flags = Flags::from_arg_matches(params.flags)?;
     let tokens = Tokens::new(&flags.text, (1, 1))?;
     let corpus = Arc::new(Corpus::open(source, &tokens)?);
-    let weights = Weights::new(flags.scheme, &corpus, flags.k1, flags.b);
+    let weights = Arc::new(Weights::new(flags.scheme, &corpus, flags.k1, flags.b));
     let top = params.top.unwrap_or(usize::MAX);
     let mut findings = sections::describe(&corpus, &weights, params.rows)?;
     let mut next = 0;
     findings.tables.push(Table::in_pieces(&TABLES[0], move || {
-        let pages = &corpus.pages[next..corpus.pages.len().min(next + PIECE)];
-        next += pages.len();
-        if pages.is_empty() { Ok(None) } else { piece(&corpus, &weights, pages, top).map(Some) }
+        let pages = next..corpus.pages.len().min(next + PIECE);
+        next = pages.end;
+        if pages.is_empty() {
+            return Ok(None);
+        }
+        let (corpus, weights) = (Arc::clone(&corpus), Arc::clone(&weights));
+        Ok(Some(Box::new(move || piece(&corpus, &weights, &corpus.pages[pages], top))))
     }));
     Ok(findings)
 }

@@ -1,9 +1,11 @@
 //! The page graph for other programs: GraphML, or a list of edges.
 
 use std::io::Write;
+use std::ops::Range;
 use std::str::FromStr;
 
 use anyhow::Result;
+use rayon::prelude::*;
 
 use super::graph::Csr;
 use crate::findings::Extra;
@@ -45,8 +47,49 @@ pub fn file(format: Format, urls: Vec<Box<str>>, ranks: Vec<f64>, outgoing: Csr)
     }
 }
 
+/// Edges of a piece, which one thread makes ready.
+const PIECE: usize = 16 << 10;
+
 fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
-    outgoing.each(|from, to| Ok(writeln!(out, "{}\t{}", urls[from as usize], urls[to as usize])?))
+    let line = |into: &mut Vec<u8>, from: usize, to: u32| {
+        into.extend_from_slice(urls[from].as_bytes());
+        into.push(b'\t');
+        into.extend_from_slice(urls[to as usize].as_bytes());
+        into.push(b'\n');
+    };
+    let of_some = |nodes: &Range<usize>| -> Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        outgoing.rows(nodes.clone(), |from, part| part.iter().for_each(|&to| line(&mut lines, from, to)))?;
+        Ok(lines)
+    };
+    let mut pieces = outgoing.pieces(PIECE).into_iter().peekable();
+    while let Some(first) = pieces.next() {
+        if outgoing.degree(first.start) > PIECE {
+            // One page with so many links: straight to the file.
+            let (mut result, mut lines) = (Ok(()), Vec::new());
+            outgoing.rows(first, |from, part| {
+                for some in part.chunks(PIECE) {
+                    lines.clear();
+                    some.iter().for_each(|&to| line(&mut lines, from, to));
+                    if result.is_ok() {
+                        result = out.write_all(&lines);
+                    }
+                }
+            })?;
+            result?;
+            continue;
+        }
+        let mut some = vec![first];
+        while some.len() < 2 * rayon::current_num_threads()
+            && let Some(next) = pieces.next_if(|next| outgoing.degree(next.start) <= PIECE)
+        {
+            some.push(next);
+        }
+        for lines in some.par_iter().map(of_some).collect::<Result<Vec<_>>>()? {
+            out.write_all(&lines)?;
+        }
+    }
+    Ok(())
 }
 
 fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr) -> Result<()> {
@@ -101,5 +144,20 @@ mod tests {
         let mut out = Vec::new();
         edges(&mut out, &urls[..1], &both(1, &[]).0).unwrap();
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn edges_are_listed_in_order_whatever_their_number_on_a_page() {
+        let nodes = PIECE as u32 * 2 + 3;
+        let urls: Vec<Box<str>> = (0..nodes).map(|node| node.to_string().into()).collect();
+        // One page links to all others, some to a few.
+        let mut pairs: Vec<(u32, u32)> = (1..nodes).map(|to| (7, to)).filter(|(from, to)| from != to).collect();
+        pairs.extend((0..nodes).filter(|from| from % 5 == 0).flat_map(|from| [(from, 1), (from, 2)]));
+        pairs.sort_unstable();
+        let (graph, _) = both(nodes as usize, &pairs);
+        let mut out = Vec::new();
+        edges(&mut out, &urls, &graph).unwrap();
+        let wanted: String = pairs.iter().map(|(from, to)| format!("{from}\t{to}\n")).collect();
+        assert!(out == wanted.as_bytes());
     }
 }

@@ -171,6 +171,23 @@ impl Csr {
         Ok(())
     }
 
+    /// All nodes, cut so that those of a piece have so many edges at most, or are one node with more.
+    pub fn pieces(&self, most: usize) -> Vec<Range<usize>> {
+        let (mut pieces, mut first, mut edges) = (Vec::new(), 0, 0);
+        for (node, &degree) in self.degrees.iter().enumerate() {
+            let degree = degree as usize;
+            if node > first && (edges + degree > most || node - first == most) {
+                pieces.push(first..node);
+                (first, edges) = (node, 0);
+            }
+            edges += degree;
+        }
+        if first < self.nodes() {
+            pieces.push(first..self.nodes());
+        }
+        pieces
+    }
+
     /// Calls `take` with each edge, in order.
     pub fn each(&self, mut take: impl FnMut(u32, u32) -> Result<()>) -> Result<()> {
         let mut result = Ok(());

@@ -41,16 +41,27 @@ pub fn hosts(gathered: &Gathered, outgoing: &Csr, incoming: &Csr) -> Result<Host
         row.in_links += incoming.degree(v) as u64;
         row.out_links += outgoing.degree(v) as u64;
     }
-    let mut links: PlHashMap<(&str, &str), u64> = PlHashMap::new();
+    // Numbers of hosts stand for their names while links are counted.
+    let mut numbers: PlHashMap<&str, u32> = PlHashMap::new();
+    let names = pages.iter().map(|page| &*page.host).chain(gathered.others.hosts().iter().map(|host| &**host));
+    let by_url: Vec<u32> = names
+        .map(|name| {
+            let next = numbers.len() as u32;
+            *numbers.entry(name).or_insert(next)
+        })
+        .collect();
+    let mut counts: PlHashMap<u64, u64> = PlHashMap::new();
     gathered.links.each(|from, to| {
-        let from = &*pages[from as usize].host;
-        let to = match pages.get(to as usize) {
-            Some(page) => &*page.host,
-            None => &*gathered.others.hosts()[to as usize - pages.len()],
-        };
-        *links.entry((from, to)).or_default() += 1;
+        let pair = u64::from(by_url[from as usize]) << 32 | u64::from(by_url[to as usize]);
+        *counts.entry(pair).or_default() += 1;
         Ok(())
     })?;
+    let mut names = vec![""; numbers.len()];
+    numbers.iter().for_each(|(name, &number)| names[number as usize] = name);
+    let links: PlHashMap<(&str, &str), u64> = counts
+        .into_iter()
+        .map(|(pair, count)| ((names[(pair >> 32) as usize], names[pair as u32 as usize]), count))
+        .collect();
     for (&(from, to), count) in &links {
         if from != to
             && let Some(row) = rows.get_mut(from)

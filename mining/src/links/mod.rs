@@ -27,6 +27,7 @@ use crate::miner::ColumnKind::{Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column, nullable};
 use crate::source::Source;
 use crate::spill::Room;
+use crate::threads::both;
 use gather::Gathered;
 use graph::Csr;
 use hits::Scores;
@@ -152,6 +153,9 @@ fn tolerance(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| "it is a number above 0, such as 1e-10".to_owned())
 }
 
+/// Nodes of a graph whose components are found while its scores are computed.
+const AT_ONCE: usize = 1 << 20;
+
 /// The page graph with all that is computed on it.
 struct Graph {
     outgoing: Csr,
@@ -169,13 +173,17 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         None => source.room(),
     };
     let gathered = gather::gather(source, &room)?;
-    let graph = analyse(source, &gathered, &flags, &room)?;
-    let broken = broken::broken(source, &gathered)?;
-    let hosts = hosts::hosts(&gathered, &graph.outgoing, &graph.incoming)?;
+    let (graph, broken) =
+        both(source.side_by_side(), || analyse(source, &gathered, &flags, &room), || broken::broken(source, &gathered));
+    let (graph, broken) = (graph?, broken?);
     let order = tables::order(&graph);
-    let titles = sections::titles(source, &gathered, &order)?;
-    let redirects = redirects::redirects(&gathered);
-    let third_parties = third_parties::third_parties(&gathered.pages, &gathered.named)?;
+    let from_graph = || {
+        let hosts = hosts::hosts(&gathered, &graph.outgoing, &graph.incoming)?;
+        let third_parties = third_parties::third_parties(&gathered.pages, &gathered.named)?;
+        Ok::<_, anyhow::Error>((hosts, redirects::redirects(&gathered), third_parties))
+    };
+    let (from_graph, titles) = both(source.side_by_side(), from_graph, || sections::titles(source, &gathered, &order));
+    let ((hosts, redirects, third_parties), titles) = (from_graph?, titles?);
     let mut findings = sections::describe(&sections::Seen {
         gathered: &gathered,
         graph: &graph,
@@ -209,8 +217,15 @@ fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> 
     let outgoing = Csr::new(gathered.pages.len(), gathered.edges(room)?, room)?;
     let incoming = outgoing.reversed(room)?;
     let go_on = || source.go_on();
-    let ranks = pagerank::pagerank(&incoming, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
-    let scores = hits::hits(&outgoing, &incoming, flags.tolerance, go_on)?;
+    let components = || Ok::<_, anyhow::Error>((components::strong(&outgoing)?, components::weak(&outgoing)?));
+    let scores = || {
+        let ranks = pagerank::pagerank(&incoming, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
+        Ok::<_, anyhow::Error>((ranks, hits::hits(&outgoing, &incoming, flags.tolerance, go_on)?))
+    };
+    // What both hold of a large graph need not be in memory at once.
+    let threads = if outgoing.nodes() > AT_ONCE { 1 } else { source.side_by_side() };
+    let (components, scores) = both(threads, components, scores);
+    let ((strong, weak), (ranks, scores)) = (components?, scores?);
     for (what, distance, rounds) in
         [("PageRank", ranks.distance, ranks.rounds), ("hubs and authorities", scores.distance, scores.rounds)]
     {
@@ -220,7 +235,5 @@ fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> 
             );
         }
     }
-    let strong = components::strong(&outgoing)?;
-    let weak = components::weak(&outgoing)?;
     Ok(Graph { outgoing, incoming, ranks, scores, strong, weak })
 }

@@ -7,6 +7,7 @@ mod csv;
 mod format;
 mod inputs;
 mod parquet;
+mod pipeline;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,9 +18,11 @@ use archive::{FileEntry, Manifest, Run, RunDir};
 use chrono::{DateTime, SecondsFormat, Utc};
 use polars::prelude::DataFrame;
 use program::Usage;
+use rayon::prelude::*;
 
 pub use csv::defused;
 pub use format::{grouped, score};
+pub use inputs::Hashing;
 pub use parquet::Pieces;
 
 use crate::findings::{Findings, Rows, Table};
@@ -27,6 +30,9 @@ use crate::html;
 use crate::miner::Miner;
 use crate::options::Options;
 use crate::source::Source;
+
+/// Bytes of rows that wait to be written at most, unless a sixteenth of the limit of memory is less.
+const AHEAD: u64 = 128 << 20;
 
 /// When the work began, by the wall and by the stop-watch.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +63,7 @@ pub fn write(
     miner: &Miner,
     source: &Source,
     findings: &mut Findings,
+    hashing: Hashing,
     started: Started,
 ) -> Result<Written> {
     let span = source.span();
@@ -64,9 +71,18 @@ pub fn write(
     let mut outputs = Vec::new();
     let mut files = Vec::new();
     let mut rows_of = BTreeMap::new();
+    let whole = |table: &Table| match &table.rows {
+        Rows::Whole(frame) => Some((format!("{}.parquet", table.spec.name), frame.clone())),
+        Rows::Pieces(_) => None,
+    };
+    let wholes: Vec<(String, DataFrame)> = findings.tables.iter().filter_map(whole).collect();
+    let write = |(name, frame): &(String, DataFrame)| {
+        parquet::write(&dir.path().join(name), frame).with_context(|| format!("cannot write {name}"))
+    };
+    wholes.par_iter().try_for_each(write)?;
     for table in &mut findings.tables {
         let name = format!("{}.parquet", table.spec.name);
-        let (rows, first) = write_table(&dir.path().join(&name), table, options.csv_rows, source)
+        let (rows, first) = write_table(&dir.path().join(&name), table, options, source)
             .with_context(|| format!("cannot write {name}"))?;
         rows_of.insert(table.spec.name, rows);
         let shown = first.height();
@@ -101,39 +117,30 @@ pub fn write(
         sections: &findings.sections,
     });
     std::fs::write(dir.path().join("report.html"), page).context("cannot write report.html")?;
-    let manifest = manifest(options, source, outputs, started)?;
+    let manifest = manifest(options, hashing.entries(source)?, outputs, started)?;
     let run = dir.finish(manifest).context("cannot finish the report")?;
     Ok(Written { run, rows: rows_of })
 }
 
-/// Writes a table; gives its number of rows and the first of them.
-fn write_table(path: &Path, table: &mut Table, first: usize, source: &Source) -> Result<(usize, DataFrame)> {
+/// Writes a table that is made in pieces; gives its number of rows and the first of them.
+fn write_table(path: &Path, table: &mut Table, options: &Options, source: &Source) -> Result<(usize, DataFrame)> {
+    let first = options.csv_rows;
     match &mut table.rows {
-        Rows::Whole(frame) => {
-            parquet::write(path, frame)?;
-            Ok((frame.height(), frame.head(Some(first))))
-        }
+        Rows::Whole(frame) => Ok((frame.height(), frame.head(Some(first)))),
         Rows::Pieces(next) => {
-            let empty = table.spec.empty();
-            let mut file = parquet::Pieces::create(path, empty.schema())?;
-            let (mut rows, mut head) = (0, empty);
-            while let Some(piece) = next()? {
+            let file = parquet::Pieces::create(path, table.spec.empty().schema())?;
+            let room = source.memory().map_or(AHEAD, |limit| (limit / 16).min(AHEAD)) as usize;
+            let limits = pipeline::Limits { threads: source.side_by_side(), room, first };
+            let next = || {
                 source.go_on()?;
-                table.spec.check(&piece)?;
-                if head.height() < first {
-                    head.vstack_mut(&piece.head(Some(first - head.height())))?;
-                }
-                rows += piece.height();
-                file.write(piece)?;
-            }
-            file.finish()?;
-            Ok((rows, head))
+                next()
+            };
+            pipeline::write(file, table.spec, next, limits)
         }
     }
 }
 
-fn manifest(options: &Options, source: &Source, outputs: Vec<FileEntry>, started: Started) -> Result<Manifest> {
-    let inputs = inputs::entries(source)?;
+fn manifest(options: &Options, inputs: Vec<FileEntry>, outputs: Vec<FileEntry>, started: Started) -> Result<Manifest> {
     let utc = |time: SystemTime| DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true);
     let usage = Usage::now();
     let versions = [("kafkaspider", env!("CARGO_PKG_VERSION")), ("polars", polars::VERSION)];

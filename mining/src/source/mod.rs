@@ -36,6 +36,9 @@ use crate::spill::Room;
 #[error("interrupted; nothing was written")]
 pub struct Interrupted;
 
+/// Memory that each thread must have for [`Source::side_by_side`].
+const EACH: u64 = 256 << 20;
+
 /// Data sets over a span of days.
 #[derive(Debug)]
 pub struct Source {
@@ -95,6 +98,25 @@ impl Source {
         })
     }
 
+    /// Whether data sets have so many bytes and rows at most over the days asked for, by the footers of their segments. Not known of
+    /// a server, and where something is amiss, which [`Source::open`] tells.
+    pub fn is_few(options: &Options, sets: &[DataSet], bytes: u64, rows: u64) -> Option<bool> {
+        let Place::Folder(folder) = &options.source else { return None };
+        let catalogue = Catalogue::read(&DataDir::new(folder)).ok()?;
+        let (mut all_bytes, mut all_rows) = (0, 0);
+        for &set in sets {
+            for segment in catalogue.segments(set, options.from, options.to) {
+                let tasks = scan::tasks(set, std::slice::from_ref(segment)).ok()?;
+                all_bytes += segment.bytes;
+                all_rows += tasks.iter().map(|task| task.rows as u64).sum::<u64>();
+                if all_bytes > bytes || all_rows > rows {
+                    return Some(false);
+                }
+            }
+        }
+        Some(true)
+    }
+
     /// The days.
     pub fn span(&self) -> Span {
         self.span
@@ -110,6 +132,12 @@ impl Source {
     /// Bytes that may be used, where a limit is known.
     pub fn memory(&self) -> Option<u64> {
         self.budget.limit()
+    }
+
+    /// Threads for what may be done side by side within a row group or besides other work: one where memory is too scarce for it.
+    pub fn side_by_side(&self) -> usize {
+        let scarce = self.memory().is_some_and(|limit| limit / (self.threads as u64) < EACH);
+        if scarce { 1 } else { self.threads }
     }
 
     /// Segments of a data set over the span, in order; those that are read by other means than [`Source::scan`].

@@ -1,5 +1,6 @@
 //! Reading a data set: row groups go to as many threads as there are, each read and worked on by one thread, and the
-//! results come together on the calling thread.
+//! results come together on the calling thread. These threads are none of the pool's, so work on a row group may be shared out
+//! to the pool (the gate below would block a thread of the pool for ever, were it to wait for what lies beneath on its stack).
 //!
 //! Results arrive in any order, so `absorb` must not depend on it: counts, sets and maxima do not. At most one row group
 //! a thread is in memory, and no more of them at once than the limit of memory allows ([`Gate`]), besides what waits to be

@@ -158,11 +158,14 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let counts = Arc::new(count_all(source, &newest, &paths, flags.ngrams, &room)?);
     drop(newest);
     source.go_on()?;
-    let pairs = collocations::find(&counts, flags.min_count, &room)?;
+    let others = || -> Result<_> {
+        let trends = trends::find(&counts, source.span(), flags.split, &room)?;
+        source.go_on()?;
+        Ok((trends, tables::totals(&counts, &room, sections::shown(params.rows), sections::ranks)?))
+    };
+    let (pairs, others) = rayon::join(|| collocations::find(&counts, flags.min_count, &room), others);
+    let (pairs, (trends, totals)) = (pairs?, others?);
     source.go_on()?;
-    let trends = trends::find(&counts, source.span(), flags.split, &room)?;
-    source.go_on()?;
-    let totals = tables::totals(&counts, &room, sections::shown(params.rows), sections::ranks)?;
     let mut findings = sections::describe(&counts, &totals, &pairs, &trends, params.rows)?;
     for (spec, axis) in TABLES.iter().zip([Axis::Language, Axis::Day, Axis::Host]) {
         findings.tables.push(tables::table(spec, &counts, axis, &room));

@@ -102,9 +102,9 @@ pub fn table(spec: &'static TableSpec, counts: &Arc<Summed>, axis: Axis, room: &
 pub fn in_pieces<const K: usize>(
     spec: &'static TableSpec,
     rows: impl FnOnce() -> Result<Reader<K>> + 'static,
-    frame: impl Fn(&[[u64; K]]) -> Result<DataFrame> + 'static,
+    frame: impl Fn(&[[u64; K]]) -> Result<DataFrame> + Send + Sync + 'static,
 ) -> Table {
-    let (mut start, mut reader) = (Some(rows), None);
+    let (mut start, mut reader, frame) = (Some(rows), None, Arc::new(frame));
     Table::in_pieces(spec, move || {
         if let Some(rows) = start.take() {
             reader = Some(rows()?);
@@ -121,7 +121,8 @@ pub fn in_pieces<const K: usize>(
             reader = None;
             return Ok(None);
         }
-        frame(&piece).map(Some)
+        let frame = Arc::clone(&frame);
+        Ok(Some(Box::new(move || frame(&piece))))
     })
 }
 
@@ -148,18 +149,16 @@ fn frame(counts: &Summed, axis: Axis, rows: &[[u64; 5]]) -> Result<DataFrame> {
     let columns = match axis {
         Axis::Language => vec![term, Series::new("lang".into(), names.collect::<Vec<&str>>()).into(), tf, df],
         Axis::Host => vec![Series::new("host".into(), names.collect::<Vec<&str>>()).into(), term, tf, df],
-        Axis::Day => vec![days(names)?, term, tf, df],
+        Axis::Day => vec![days(counts, keys().map(|(_, group)| group))?, term, tf, df],
     };
     Ok(DataFrame::new(rows.len(), columns)?)
 }
 
-fn days<'a>(names: impl Iterator<Item = &'a str>) -> Result<Column> {
+fn days(counts: &Summed, groups: impl Iterator<Item = u32>) -> Result<Column> {
     let epoch = chrono::NaiveDate::default();
-    let days: Vec<i32> = names
-        .map(|name| {
-            let day: Day = name.parse()?;
-            i32::try_from((day.0 - epoch).num_days()).context("day out of range")
-        })
-        .collect::<Result<_>>()?;
+    let number = |day: Option<Day>| day.map_or(Ok(0), |day| i32::try_from((day.0 - epoch).num_days()));
+    let numbers: Vec<i32> =
+        counts.days()?.into_iter().map(number).collect::<Result<_, _>>().context("day out of range")?;
+    let days: Vec<i32> = groups.map(|group| numbers[group as usize]).collect();
     Ok(Column::from(Series::new("day".into(), days).cast(&DataType::Date)?))
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use stop::Lists;
+use stop::{Lists, StopWords};
 use words::Rules;
 
 /// Flags of miners that read words.
@@ -95,18 +95,20 @@ impl Tokens {
         self.rules.ngram_to > 1
     }
 
+    /// Words of a language that do not count.
+    pub fn stop(&self, language: &str) -> &StopWords {
+        self.lists.get(language)
+    }
+
     /// Calls `take` with each term of a text, in order.
-    pub fn each(&self, text: &str, language: &str, take: &mut dyn FnMut(&str)) {
+    pub fn each(&self, text: &str, stop: &StopWords, take: &mut dyn FnMut(&str)) {
         match self.cut {
-            Cut::Unicode => words::terms(text, &self.rules, self.lists.get(language), take),
-            Cut::Sklearn => {
-                let stop = self.lists.get(language);
-                python::words(text, |word| {
-                    if !stop.contains(word) {
-                        take(word);
-                    }
-                });
-            }
+            Cut::Unicode => words::terms(text, &self.rules, stop, take),
+            Cut::Sklearn => python::words(text, |word| {
+                if !stop.contains(word) {
+                    take(word);
+                }
+            }),
         }
     }
 }

@@ -69,8 +69,8 @@ pub fn terms(text: &str, rules: &Rules, stop: &StopWords, mut take: impl FnMut(&
 
 /// Calls `take` with each word of a text, in order, in normal form C and as it is written.
 ///
-/// No word spans a blank, so a text is taken apart at blanks first: most pieces are plain ASCII words, perhaps with a comma,
-/// and need none of Unicode's tables.
+/// No word spans a blank, nor what always ends a word, so a text is taken apart there first: most pieces are plain ASCII words,
+/// perhaps with a comma, and need none of Unicode's tables.
 pub fn words(text: &str, mut take: impl FnMut(&str)) {
     pieces(text, |piece| {
         if piece.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -83,9 +83,9 @@ pub fn words(text: &str, mut take: impl FnMut(&str)) {
     });
 }
 
-/// What a byte is to [`pieces`]: a blank, a part of words, or something that words may only have within.
+/// What a byte is to [`pieces`]: a blank, a part of words, something that words may have within, or what always ends a word.
 const CLASSES: [u8; 256] = {
-    let mut classes = [OTHER; 256];
+    let mut classes = [HARD; 256];
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
@@ -93,6 +93,8 @@ const CLASSES: [u8; 256] = {
             classes[byte] = BLANK;
         } else if b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii() {
             classes[byte] = WORD;
+        } else if matches!(b, b'\'' | b',' | b'.' | b':' | b';') {
+            classes[byte] = WITHIN;
         }
         byte += 1;
     }
@@ -100,9 +102,11 @@ const CLASSES: [u8; 256] = {
 };
 const BLANK: u8 = 0;
 const WORD: u8 = 1;
-const OTHER: u8 = 2;
+const WITHIN: u8 = 2;
+const HARD: u8 = 3;
 
-/// Calls `take` with each piece of a text between blanks that holds a word, without the punctuation around it.
+/// Calls `take` with each piece of a text that holds a word, without the punctuation around it. Pieces end at blanks, and at those
+/// characters of ASCII before and behind which words always end, unless what follows is not ASCII and may combine with them.
 pub fn pieces(text: &str, mut take: impl FnMut(&str)) {
     let bytes = text.as_bytes();
     let class = |at: usize| CLASSES[bytes[at] as usize];
@@ -113,7 +117,7 @@ pub fn pieces(text: &str, mut take: impl FnMut(&str)) {
             continue;
         }
         let first = at;
-        at = blank(bytes, at + 1);
+        at = end_of_piece(bytes, at + 1);
         let mut end = at;
         while class(end - 1) != WORD {
             end -= 1;
@@ -122,25 +126,35 @@ pub fn pieces(text: &str, mut take: impl FnMut(&str)) {
     }
 }
 
-/// Place of the first blank from a place on, else the length: eight bytes at a time.
-fn blank(bytes: &[u8], mut at: usize) -> usize {
+/// Place of the first byte from a place on at which a piece ends, else the length: eight bytes at a time.
+fn end_of_piece(bytes: &[u8], mut at: usize) -> usize {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = EACH * 0x80;
+    let ends = |at: usize| match CLASSES[bytes[at] as usize] {
+        BLANK => true,
+        HARD => bytes.get(at + 1).is_none_or(u8::is_ascii),
+        _ => false,
+    };
     while let Some(&eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         let eight = u64::from_le_bytes(eight);
-        // The lowest bit that is set is in the first byte below 0x21; a borrow may set others behind it.
-        let low = eight.wrapping_sub(EACH * 0x21) & !eight & (EACH * 0x80);
-        if low == 0 {
+        // By byte, without its highest bit: that bit of a sum tells whether it is greater than a bound.
+        let seven = eight & !HIGH;
+        let above = |bytes: u64, bound: u8| bytes + EACH * u64::from(0x7f - bound);
+        let lower = seven | (EACH * 0x20);
+        let letters = above(lower, b'a' - 1) & !above(lower, b'z');
+        let digits = above(seven, b'0' - 1) & !above(seven, b'9');
+        let others = !(letters | digits | eight) & HIGH;
+        if others == 0 {
             at += 8;
             continue;
         }
-        at += low.trailing_zeros() as usize / 8;
-        if CLASSES[bytes[at] as usize] == BLANK {
+        at += others.trailing_zeros() as usize / 8;
+        if ends(at) {
             return at;
         }
         at += 1;
     }
-    let rest = bytes[at..].iter().position(|&byte| CLASSES[byte as usize] == BLANK);
-    rest.map_or(bytes.len(), |rest| at + rest)
+    (at..bytes.len()).find(|&at| ends(at)).unwrap_or(bytes.len())
 }
 
 fn write_lower(word: &str, out: &mut String) {
@@ -207,13 +221,34 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// Byte by byte, as it is said.
         #[test]
-        fn pieces_are_what_stands_between_blanks_without_what_is_around(text in "[a\\x00\\x0b\\x0c\\x1f !~\\x7f\\u{80}\\u{a0}é\\n\\t\\r_9]{0,40}") {
+        fn pieces_end_at_blanks_and_at_what_always_ends_a_word(text in "[aZ\\x00\\x0b\\x0c\\x1f !~'.,:;@\\[`{/\\x7f\u{80}\u{a0}\u{301}é\\n\\t\\r_09-]{0,40}") {
             let mut found = Vec::new();
             pieces(&text, |piece| found.push(piece.to_owned()));
             let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
-            let whole = text.split(|c: char| c.is_ascii_whitespace()).map(|run| run.trim_matches(|c| !part(c)).to_owned());
-            proptest::prop_assert_eq!(found, whole.filter(|run| !run.is_empty()).collect::<Vec<_>>());
+            let mut wanted = vec![String::new()];
+            let mut following = text.chars().skip(1).chain([' ']);
+            for c in text.chars() {
+                let next = following.next().unwrap_or(' ');
+                let hard = !part(c) && !"',.:;".contains(c) && next.is_ascii();
+                match c.is_ascii_whitespace() || hard {
+                    true => wanted.push(String::new()),
+                    false => wanted.last_mut().expect("there is one").push(c),
+                }
+            }
+            let wanted: Vec<&str> = wanted.iter().map(|run| run.trim_matches(|c| !part(c))).filter(|run| !run.is_empty()).collect();
+            proptest::prop_assert_eq!(found, wanted);
+        }
+
+        /// Words do not depend on where a text is cut into pieces, also where marks combine with what is not a letter.
+        #[test]
+        fn pieces_have_the_words_of_the_text(text in "([a-z0-9=<>!#*\"'.,:;/_()\u{301}\u{338}\u{ad}\u{200d}é蜘カ-]{0,6} ?){0,8}") {
+            let mut found = Vec::new();
+            words(&text, |word| found.push(word.to_owned()));
+            let pieces = text.split(' ').map(|run| run.nfc().collect::<String>());
+            let whole: Vec<String> = pieces.flat_map(|run| run.unicode_words().map(str::to_owned).collect::<Vec<_>>()).collect();
+            proptest::prop_assert_eq!(found, whole);
         }
     }
 
