@@ -36,6 +36,8 @@ pub struct Footer {
     pub archive: String,
     /// Version of the extractor, in what was extracted.
     pub extractor: Option<String>,
+    /// Bytes of the file before its indexes and footer, and their SHA-256, hexadecimal; not in segments of early versions.
+    pub data: Option<(u64, String)>,
 }
 
 const PREFIX: &str = "kafkaspider.";
@@ -58,6 +60,9 @@ impl Footer {
             ("archive", self.archive.clone()),
         ];
         pairs.extend(self.extractor.clone().map(|e| ("extractor", e)));
+        if let Some((bytes, sha256)) = &self.data {
+            pairs.extend([("data_bytes", bytes.to_string()), ("data_sha256", sha256.clone())]);
+        }
         pairs.into_iter().map(|(k, v)| KeyValue::new(format!("{PREFIX}{k}"), v)).collect()
     }
 
@@ -87,6 +92,10 @@ impl Footer {
                 .with_context(|| format!("{PREFIX}hash in the footer is not a hash"))?,
             archive: text("archive")?.into(),
             extractor: facts.get("extractor").map(|e| (*e).to_owned()),
+            data: match facts.get("data_sha256") {
+                Some(sha256) => Some((number("data_bytes", text("data_bytes")?)?, (*sha256).to_owned())),
+                None => None,
+            },
         })
     }
 }

@@ -6,6 +6,7 @@
 //! tell how things stand; `ls` and `get` look into the archive, `tail` into any topic of the bus.
 
 mod columns;
+mod file_hash;
 mod footer;
 mod row_hash;
 mod segment_reader;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use archive::MENDS;
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
 use parquet::arrow::ProjectionMask;
@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
+use crate::file_hash::sha256_of_first;
 use crate::footer::Footer;
 
 /// An open segment.
@@ -50,6 +51,19 @@ impl SegmentReader {
     pub fn footer(&self) -> Result<Footer> {
         let metadata = self.metadata().file_metadata().key_value_metadata();
         Footer::from_metadata(metadata).with_context(|| format!("{} is no segment; {MENDS}", self.path.display()))
+    }
+
+    /// Whether the file is byte for byte what was sealed; an error when it is not. False when its footer does not say.
+    pub fn is_as_sealed(&self) -> Result<bool> {
+        let Some((bytes, sealed)) = self.footer()?.data else { return Ok(false) };
+        let found = sha256_of_first(&self.path, bytes);
+        let found = hex::encode(found.with_context(|| format!("cannot read {}", self.path.display()))?);
+        ensure!(
+            found == sealed,
+            "{} is damaged: its first {bytes} bytes have the SHA-256 {found}, not the {sealed} of its footer; {MENDS}",
+            self.path.display()
+        );
+        Ok(true)
     }
 
     /// Parquet's own metadata.

@@ -111,13 +111,17 @@ impl SegmentWriter {
         self.size
     }
 
-    /// Ends the file and syncs it. `footer` says all but rows and hash, which this writer knows.
+    /// Ends the file and syncs it. `footer` says all but rows and hashes, which this writer knows.
     pub fn finish(mut self, footer: Footer) -> Result<Finished> {
-        let footer = Footer { rows: self.rows, hash: self.hash, schema: archive::schema::VERSION, ..footer };
+        let failed = || format!("cannot write {}", self.path.display());
+        self.arrow.flush().with_context(failed)?;
+        self.arrow.sync().with_context(failed)?;
+        let out = self.arrow.inner();
+        let data = Some((out.bytes, hex::encode(out.digest.clone().finalize())));
+        let footer = Footer { rows: self.rows, hash: self.hash, schema: archive::schema::VERSION, data, ..footer };
         for kv in footer.to_metadata() {
             self.arrow.append_key_value_metadata(kv);
         }
-        let failed = || format!("cannot write {}", self.path.display());
         self.arrow.finish().with_context(failed)?;
         let out = self.arrow.inner_mut();
         out.flush().with_context(failed)?;
@@ -149,6 +153,8 @@ fn properties(set: DataSet) -> Result<WriterProperties> {
     p = p.set_column_dictionary_enabled(headers("name"), true).set_column_dictionary_enabled(headers("value"), true);
     if set == DataSet::Artefacts {
         p = p.set_column_bloom_filter_enabled(ColumnPath::from("url"), true);
+        // made for a million values otherwise, 2 MiB of memory in each open segment
+        p = p.set_column_bloom_filter_max_ndv(ColumnPath::from("url"), ROW_GROUP_ROWS as u64);
         p = p.set_column_bloom_filter_fpp(ColumnPath::from("url"), 0.01);
     }
     Ok(p.build())

@@ -87,11 +87,11 @@ const CHORES: Duration = Duration::from_secs(10);
 /// How often a life sign is given.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// For glibc's allocator, with Kafka: what librdkafka unpacks on one thread is freed on another. As the allocator comes, each thread
-/// has an arena of its own that keeps what was freed, and each freed block raises the size from which blocks go back to the system: a
-/// third of the peak was used by nobody (docs/kafka-2026-11-22.md).
+/// For glibc's allocator, with Kafka: what librdkafka unpacks on one thread is freed on another. As the allocator comes, each freed
+/// block raises the size from which blocks go back to the system, and a third of the peak is used by nobody; with a lower bound than
+/// this one the pages of large blocks come anew for each, a fifth of the processor time (docs/kafka-2026-11-22.md).
 const ALLOCATOR: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "524288"), ("MALLOC_TRIM_THRESHOLD_", "4194304")];
+    [("MALLOC_ARENA_MAX", "8"), ("MALLOC_MMAP_THRESHOLD_", "1048576"), ("MALLOC_TRIM_THRESHOLD_", "33554432")];
 
 /// Runs the command.
 pub fn run(args: &Args, common: &Common, shutdown: &Shutdown) -> Result<Exit> {
@@ -183,7 +183,7 @@ fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> R
     };
     let marks = Marks::new(data, Day::of_millis(bus.now()?))?;
     let progress = Progress::new("stage", "records", None);
-    let ahead = Ahead::default();
+    let ahead = Ahead::start()?;
     let mut run = Run { args, reader, ahead, stager, marks, seals, beats, metrics, progress, shutdown };
     let finished = run.to_the_end()?;
     run.progress.finish();
@@ -235,7 +235,7 @@ impl Run<'_> {
         if let Some(beats) = &self.beats {
             beats.update(|beat| beat.state = "draining".into());
         }
-        self.ahead.handle(Vec::new(), &mut self.stager)?;
+        self.ahead.flush(&mut self.stager)?;
         self.stager.seal_all()?;
         self.chores()?;
         self.publish_figures()?;
@@ -244,9 +244,9 @@ impl Run<'_> {
 
     /// Handles an event; false when shutdown came in between.
     fn take(&mut self, event: Event) -> Result<bool> {
-        if !matches!(event, Event::Records(_)) {
+        if !matches!(event, Event::Records(_) | Event::Idle) {
             // they came before it
-            self.ahead.handle(Vec::new(), &mut self.stager)?;
+            self.ahead.flush(&mut self.stager)?;
         }
         match event {
             Event::Assigned(list) => {
@@ -270,7 +270,7 @@ impl Run<'_> {
                 self.progress.add(records.len() as u64);
                 self.ahead.handle(records, &mut self.stager)?;
             }
-            Event::Idle => {}
+            Event::Idle => self.ahead.write(&mut self.stager)?,
         }
         Ok(true)
     }

@@ -63,19 +63,24 @@ fn stage(data: &Path) -> Command {
     command
 }
 
-/// Runs a command under strace and kills it at its n-th call; true when it was killed.
-fn killed_at(command: &Command, call: &str, n: u32) -> bool {
+/// A command under strace, which has these arguments.
+fn strace(arguments: &[&str], command: &Command) -> Command {
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    strace.args(["-e", &format!("inject={call}:signal=KILL:when={n}")]);
-    strace.arg(command.get_program()).args(command.get_args());
+    strace.args(["-f", "-qq"]).args(arguments).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => strace.env(name, value),
             None => strace.env_remove(name),
         };
     }
-    let status = strace.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    strace.stdout(Stdio::null()).stderr(Stdio::null());
+    strace
+}
+
+/// Runs a command under strace and kills it at its n-th call; true when it was killed.
+fn killed_at(command: &Command, call: &str, n: u32) -> bool {
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+    let status = strace(&["-o", "/dev/null", "-e", &trace, "-e", &inject], command).status().unwrap();
     match status.code() {
         Some(0) => false,
         // strace dies of the signal that killed its child, or says so by its code.
@@ -116,6 +121,32 @@ fn a_crash_at_every_write_sync_and_rename_of_a_sealing_loses_and_doubles_nothing
         }
     }
     assert!(crashes > 40, "only {crashes} crashes: the calls are not those that the program makes");
+}
+
+/// A process that is killed loses no rename, a machine without power does.
+#[test]
+fn a_file_is_synced_before_its_rename_and_its_folder_after_it() {
+    if !have("strace", "a_file_is_synced_before_its_rename_and_its_folder_after_it") {
+        return;
+    }
+    let (template, want) = template();
+    let log = template.path().join("calls");
+    let calls = ["-y", "-s", "500", "-e", "trace=fsync,renameat2", "-o", log.to_str().unwrap()];
+    assert!(strace(&calls, &stage(template.path())).status().unwrap().success());
+    let calls = std::fs::read_to_string(&log).unwrap();
+    let calls: Vec<&str> = calls.lines().collect();
+    let synced =
+        |calls: &[&str], path: &str| calls.iter().any(|c| c.contains("fsync(") && c.contains(&format!("<{path}>)")));
+    let mut renamed = 0;
+    for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.contains(".unfinished")) {
+        let Some((_, names)) = call.split_once("renameat2(") else { continue };
+        let names: Vec<&str> = names.split('"').collect();
+        let folder = Path::new(names[3]).parent().unwrap().to_str().unwrap();
+        assert!(synced(&calls[..at], names[1]), "{} is renamed unsynced: {calls:#?}", names[1]);
+        assert!(synced(&calls[at..], folder), "{folder} is not synced after {}: {calls:#?}", names[3]);
+        renamed += 1;
+    }
+    assert_eq!(renamed, want.len());
 }
 
 #[test]

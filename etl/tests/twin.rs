@@ -32,6 +32,10 @@ fn of_two_stagers_of_one_name_one_ends_with_75() {
     assert_eq!(output.status.code(), Some(75), "{said}");
     assert!(said.contains("same instance name `same`") && said.contains("--instance"), "{said}");
     assert_eq!(other.try_wait().unwrap(), None, "the other goes on");
+    // what keeps its memory bounded beside librdkafka is read from the environment before main
+    let environment = std::fs::read(format!("/proc/{}/environ", other.id())).unwrap();
+    let bounded = environment.split(|byte| *byte == 0).any(|one| one == b"MALLOC_ARENA_MAX=8");
+    assert!(bounded, "it has not started itself again");
     assert!(Command::new("kill").args(["-INT", &other.id().to_string()]).status().unwrap().success());
     let output = other.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output));

@@ -6,8 +6,15 @@
 mod night;
 mod support;
 
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BinaryArray, RecordBatch};
 use mongodb::bson::{Bson, doc};
 use night::*;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::FileReader;
 use support::*;
 
 #[test]
@@ -173,6 +180,61 @@ fn documents_that_a_server_cannot_take_are_rejected_by_name_and_the_rest_is_ther
     let (code, report) = upload(&world, &server.url(), &[]);
     assert_eq!((code, report["rejected"].as_u64(), report["inserted"].as_u64()), (3, Some(1), Some(0)), "{report}");
     assert_eq!(verify(&world, &server.url(), &[]).0, 0, "what was rejected is known");
+}
+
+#[test]
+fn nothing_of_a_segment_in_which_one_bit_flipped_is_sent() {
+    let Some(server) = server("nothing_of_a_segment_in_which_one_bit_flipped_is_sent") else { return };
+    let world = yesterday(30);
+    let path = world.segments().into_iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let data: usize = facts(&path)["data_bytes"].parse().unwrap();
+    let bodies: Vec<String> = rows(&path).iter().map(|row| string(row, "body_sha256")).collect();
+    for at in (0..data).step_by(data / 10).chain([data - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let output = run_upload(&world, &server.url(), &["--no-verify"]);
+        assert_eq!(output.status.code(), Some(3), "{at}: {}", text(&output));
+        let said = text(&output);
+        assert!(said.contains("is damaged: its first") && said.contains("etl verify --archive"), "{at}: {said}");
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(server.look().find("artefacts", doc! { "segment": name }).is_empty(), "byte {at} of {data}");
+        let sent = server.look().find("bodies", doc! {});
+        assert!(!sent.iter().any(|body| bodies.contains(&body.get_str("_id").unwrap().to_owned())), "byte {at}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    let (code, report) = upload(&world, &server.url(), &[]);
+    assert_eq!((code, report["state"].as_str()), (0, Some("verified")), "{report}");
+    assert_equal(world.path(), &server.look());
+}
+
+/// Early versions wrote no hash of the bytes; each body is compared with its own then.
+#[test]
+fn a_body_that_is_not_its_own_is_not_sent_where_the_footer_has_no_hash() {
+    let Some(server) = server("a_body_that_is_not_its_own_is_not_sent_where_the_footer_has_no_hash") else { return };
+    let world = yesterday(30);
+    for path in world.segments() {
+        let mut facts = open(&path).metadata().file_metadata().key_value_metadata().unwrap().clone();
+        facts.retain(|fact| !fact.key.contains("data_"));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap().build().unwrap();
+        let batch = reader.map(Result::unwrap).next().unwrap();
+        let (place, _) = batch.schema().column_with_name("body").unwrap();
+        let other = BinaryArray::from_iter_values(batch.column(place).as_binary::<i32>().iter().map(|body| {
+            let body = String::from_utf8_lossy(body.unwrap());
+            body.replace("page 3 of", "page 4 of").into_bytes()
+        }));
+        let mut columns = batch.columns().to_vec();
+        columns[place] = Arc::new(other);
+        let batch = RecordBatch::try_new(batch.schema(), columns).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        facts.into_iter().for_each(|fact| writer.append_key_value_metadata(fact));
+        writer.close().unwrap();
+    }
+    let output = run_upload(&world, &server.url(), &["--no-verify"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("a body is not the one of SHA-256"), "{}", text(&output));
 }
 
 #[test]

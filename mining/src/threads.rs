@@ -23,7 +23,7 @@ const ALLOCATOR: [(&str, &str); 5] = [
     ("MALLOC_TOP_PAD_", "67108864"),
 ];
 /// Limit of memory from which on the allocator may keep so much.
-pub const AMPLE: u64 = 2 << 30;
+const AMPLE: u64 = 2 << 30;
 
 /// For a run that is to keep within `--memory`: as the allocator comes, each thread has an arena of its own (up to eight a core)
 /// that keeps what is freed, and of a limit of 256 MiB a third was lost to what nobody used (docs/mine-2026-11-22.md).
@@ -44,9 +44,8 @@ pub fn limit(options: &Options) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global().context("cannot start threads")
 }
 
-/// What the environment is to hold for a run of the streaming engine, with its appetite for memory; `limit` is what it may use in
-/// all.
-pub fn streaming(options: &Options, limit: Option<u64>) -> Vec<(&'static str, String)> {
+/// The same for a run of the streaming engine, with its appetite for memory; `limit` is what it may use in all.
+pub fn limit_streaming(options: &Options, limit: Option<u64>) -> Result<()> {
     let mut wanted = vec![(AHEAD, options.threads.to_string())];
     if options.threads_given {
         wanted.push((POLARS, options.threads.to_string()));
@@ -59,7 +58,7 @@ pub fn streaming(options: &Options, limit: Option<u64>) -> Vec<(&'static str, St
         _ if options.memory.is_some() => wanted.extend(unset(&BOUNDED)),
         _ => {}
     }
-    wanted
+    again_with(&wanted)
 }
 
 /// Does two things: side by side where there is more than one thread. The second is done by the calling thread; so both may wait

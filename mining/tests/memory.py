@@ -9,6 +9,7 @@ report within the limit. A miner that cannot must say so in one line. Ends with 
 
 import argparse
 import datetime
+import multiprocessing
 import os
 import pathlib
 import shutil
@@ -63,6 +64,13 @@ def copy(source, folder, number):
                 out.write_table(read, row_group_size=max(1, read.num_rows))
 
 
+def make(source, folder, copies):
+    shutil.rmtree(folder, ignore_errors=True)
+    for number in range(copies):
+        copy(source, folder, number)
+    (folder / "complete").touch()
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("mine")
@@ -74,10 +82,12 @@ def main():
     arguments.add_argument("miners", nargs="*")
     args = arguments.parse_intermixed_args()
     if not (args.folder / "complete").exists():
-        shutil.rmtree(args.folder, ignore_errors=True)
-        for number in range(args.copies):
-            copy(args.data, args.folder, number)
-        (args.folder / "complete").touch()
+        # in a process of its own: a child's peak begins with what its parent holds
+        making = multiprocessing.Process(target=make, args=(args.data, args.folder, args.copies))
+        making.start()
+        making.join()
+        if making.exitcode:
+            sys.exit("the copies could not be made")
     own = [path for path in args.data.glob("*/day=*/*.parquet") if path.parts[-3] != "reports"]
     whole = sum(path.stat().st_size for path in own) * args.copies
     read = [path for path in args.folder.glob("*/day=*/*.parquet")]

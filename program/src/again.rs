@@ -12,14 +12,9 @@ pub fn unset(variables: &[(&'static str, &str)]) -> Vec<(&'static str, String)> 
     unset.map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
-/// Whether the variables have these values.
-pub fn are_set(variables: &[(&str, String)]) -> bool {
-    variables.iter().all(|(name, value)| std::env::var(name).as_ref() == Ok(value))
-}
-
 /// Starts this program again unless the variables have these values. Comes before anything that an exec would lose.
 pub fn again_with(variables: &[(&str, String)]) -> Result<()> {
-    if are_set(variables) {
+    if variables.iter().all(|(name, value)| std::env::var(name).as_ref() == Ok(value)) {
         return Ok(());
     }
     let program = std::env::current_exe().context("cannot find this executable")?;

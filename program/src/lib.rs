@@ -34,7 +34,7 @@ mod usage;
 pub mod human;
 mod table;
 
-pub use again::{again_with, are_set, unset};
+pub use again::{again_with, unset};
 pub use exit::{Exit, Misuse};
 pub use flags::Common;
 pub use manual::help_markdown;

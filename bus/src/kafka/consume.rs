@@ -21,7 +21,7 @@ use super::context::{Context, Rebalance};
 use super::fetched::Fetched;
 use super::member::{Command, Failure, Member, next_epoch};
 use super::stash::{self, Own};
-use super::{admin, cause, identity, records};
+use super::{admin, cause, context, identity, records};
 use crate::{Delivered, Error, Event, Result};
 
 /// Longest wait for something from the broker: how long a command may lie.
@@ -88,6 +88,7 @@ impl Consuming {
             self.answer(&consumer);
             self.all_lost();
             drop(self.member.take_consumer());
+            context::close(std::iter::once(&*consumer));
             drop(consumer);
             if self.member.state().closed {
                 return;

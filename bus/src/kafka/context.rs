@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -14,6 +15,9 @@ use rdkafka::types::RDKafkaRespErr;
 use super::cause::Causes;
 use super::lock;
 use crate::{Error, Result};
+
+/// How often is looked whether a consumer is closed.
+const CLOSED: Duration = Duration::from_millis(2);
 
 /// Context of consumers.
 pub(super) struct Context {
@@ -92,6 +96,16 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
 /// Makes a consumer.
 pub(super) fn consumer(config: &ClientConfig, context: Context) -> Result<BaseConsumer<Context>> {
     config.create_with_context(context).map_err(|e| creation(&e))
+}
+
+/// Closes consumers of groups. When one is dropped the library does it too, but looks only ten times a second whether it is done.
+pub(super) fn close<'a>(consumers: impl Iterator<Item = &'a BaseConsumer<Context>>) {
+    let closing: Vec<_> = consumers.filter(|consumer| consumer.close_queue().is_ok()).collect();
+    for consumer in closing {
+        while !consumer.closed() {
+            consumer.poll(CLOSED);
+        }
+    }
 }
 
 /// Why a client could not be made. Its values may be secrets, so only librdkafka's words about them are passed on.

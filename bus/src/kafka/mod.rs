@@ -76,6 +76,13 @@ struct Inner {
     members: Mutex<Vec<Weak<member::Member>>>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let (groups, scanners) = (lock(&self.groups), lock(&self.scanners));
+        context::close(groups.values().map(Arc::as_ref).chain(scanners.iter().map(scan::Scanner::consumer)));
+    }
+}
+
 impl Kafka {
     pub(crate) fn open(url: &str, options: &Options) -> Result<Kafka> {
         let address = Address::parse(url)?;

@@ -34,6 +34,12 @@ pub(super) struct Scanner {
     topics: HashSet<String>,
 }
 
+impl Scanner {
+    pub fn consumer(&self) -> &BaseConsumer<Context> {
+        &self.consumer
+    }
+}
+
 /// Group-less reader of one partition. A consumer is borrowed while there is something to read.
 pub struct Scan {
     kafka: Kafka,

@@ -77,6 +77,8 @@ impl Transactions {
             config.set("transaction.timeout.ms", TIMEOUT_MS.to_string());
         }
         let producer = Producer::new(&config, inner.causes.clone())?;
+        // an id that is asked for before there is a connection is asked for again after half a second only
+        producer.inner.client().fetch_cluster_id(STEP);
         self.kafka.ask(&format!("taking the transactional id {}", self.id), || {
             let done = producer.inner.init_transactions(STEP);
             producer.inner.poll(Duration::ZERO);

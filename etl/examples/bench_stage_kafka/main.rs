@@ -160,6 +160,8 @@ impl Bench {
                 row("Spark Structured Streaming to Parquet, warm", spark.seconds);
                 println!("{:<54}{:>8.2}", "… its session", spark.session);
                 good &= goal("times Spark, stage as a whole process", spark.seconds / whole, 3.0);
+                println!("{:.2} times Spark, both without start and end", spark.seconds / steady);
+                println!("{:.2} times Spark, both as whole processes", (spark.session + spark.seconds) / whole);
             }
             None => println!("not run: Spark Structured Streaming: pyspark or its Kafka source is not there"),
         }

@@ -4,13 +4,13 @@
 //! above itself is not followed, so a walk ends.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use program::{Progress, Shutdown};
 use sha2::{Digest, Sha256};
+
+use crate::file_hash::sha256;
 
 /// Files of an index: their folder's URL leads to them.
 const INDEX: [&str; 2] = ["index.html", "index.htm"];
@@ -158,18 +158,6 @@ impl Folder {
             self.entries.retain(|_, entry| !matches!(entry, Entry::Redirect(to) if *to == url));
         }
         Ok(Some(hex::encode(all.finalize())))
-    }
-}
-
-fn sha256(path: &Path) -> std::io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().into()),
-            read => hash.update(&buffer[..read]),
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 //! do not fit together.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,8 +9,8 @@ use archive::{Catalogue, DataDir, DataSet, Day, Loss, Quarantined, SegmentName, 
 use bus::Bus;
 use bus::payload::{Seal, SealKey};
 use bus::topic::{ARTEFACTS, SEALS, STAGE_GROUP};
-use sha2::{Digest, Sha256};
 
+use crate::file_hash::sha256;
 use crate::footer::Footer;
 use crate::segment_reader;
 
@@ -59,7 +58,8 @@ fn finish_rename(data: &DataDir, key: &SealKey, seal: &Seal) -> Result<bool> {
         return Ok(false);
     }
     if let Some(tmp) = unfinished.filter(|tmp| tmp.exists()) {
-        let found = sha256(&tmp)?;
+        let found = sha256(&tmp).with_context(|| format!("cannot read {}", tmp.display()))?;
+        let found = hex::encode(found);
         if seal.sha256.as_ref().is_some_and(|sealed| *sealed != found) {
             bail!(
                 "{} is what partition {} was sealed as, but its SHA-256 is {found} and not {}: it is damaged; move it away \
@@ -245,19 +245,6 @@ pub fn make_day_dir(data: &DataDir, segment: &Path) -> Result<()> {
         sync_dir(set)?;
     }
     Ok(sync_dir(data.root())?)
-}
-
-fn sha256(path: &Path) -> Result<String> {
-    let failed = || format!("cannot read {}", path.display());
-    let mut file = std::fs::File::open(path).with_context(failed)?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer).with_context(failed)? {
-            0 => return Ok(hex::encode(digest.finalize())),
-            n => digest.update(&buffer[..n]),
-        }
-    }
 }
 
 #[cfg(test)]

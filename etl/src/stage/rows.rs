@@ -246,17 +246,11 @@ impl Rows {
 
 /// Bodies as an array that refers to them.
 fn views(bodies: Vec<Bytes>) -> Result<BinaryViewArray> {
-    /// Up to here a view holds the bytes itself.
-    const SHORT: usize = 12;
     let mut views = BinaryViewBuilder::with_capacity(bodies.len());
     for body in bodies {
-        if body.len() <= SHORT {
-            views.append_value(&body);
-        } else {
-            let bytes = u32::try_from(body.len())?;
-            let block = views.append_block(Buffer::from(body));
-            views.try_append_view(block, 0, bytes)?;
-        }
+        let bytes = u32::try_from(body.len())?;
+        let block = views.append_block(Buffer::from(body));
+        views.try_append_view(block, 0, bytes)?;
     }
     Ok(views.finish())
 }

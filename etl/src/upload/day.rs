@@ -290,7 +290,7 @@ impl<'a> Run<'a> {
                 Ended::Interrupted => continue,
                 Ended::Uploaded(entry) => entry,
                 Ended::Damaged(entry, error) => {
-                    let line = format!("{error:#}; `etl verify --archive` sets it aside and stages it again");
+                    let line = format!("{error:#}");
                     tracing::error!("{line}");
                     self.report.trouble.push(line);
                     entry

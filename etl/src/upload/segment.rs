@@ -6,13 +6,14 @@
 //! Memory is bounded by a budget in bytes for what is in flight: on its way a batch is there several times (here, as a
 //! command, as a message of the driver), so the budget is a small part of what the program may use.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::future::Future;
 use std::io::Cursor;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use archive::{Segment, UploadedSegment};
+use archive::{MENDS, Segment, UploadedSegment};
 use program::{Progress, Shutdown};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -21,7 +22,7 @@ use super::batch::Batch;
 use super::recent::Recent;
 use super::rejects::Rejects;
 use super::send::{self, Outcome, Terms};
-use super::source;
+use super::source::{self, Check};
 use super::turn::Turn;
 use crate::mongo::document::{self, Collection, Origin};
 use crate::mongo::{Failure, Mongo};
@@ -51,6 +52,8 @@ pub struct Uploader<'a> {
     /// What is to be over before a batch is sent, and what it is part of.
     turns: (Arc<Turn>, Arc<Turn>),
     tasks: JoinSet<(u64, Result<Outcome, Failure>)>,
+    /// Files that were compared with their footer, or cannot be.
+    checked: BTreeMap<PathBuf, Check>,
     /// Segments of which something is on its way, by the number of their begin.
     open: BTreeMap<u64, Open>,
     begun: u64,
@@ -115,6 +118,7 @@ impl<'a> Uploader<'a> {
             preparing,
             turns,
             tasks: JoinSet::new(),
+            checked: BTreeMap::new(),
             open: BTreeMap::new(),
             begun: 0,
         })
@@ -187,6 +191,11 @@ impl<'a> Uploader<'a> {
     ) -> Result<bool> {
         let reader = SegmentReader::open(&segment.path)?;
         let footer = reader.footer()?;
+        // a document made of damaged bytes would be in the way of the right one for ever
+        let check = match self.checked.entry(segment.path.clone()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => *free.insert(Check::of(&reader)?),
+        };
         entry.hash = row_hash::hex(footer.hash);
         entry.extractor.clone_from(&footer.extractor);
         let terms = Terms {
@@ -202,7 +211,7 @@ impl<'a> Uploader<'a> {
         if collection == Collection::Bodies {
             let mut recent = std::mem::take(&mut self.recent);
             let wanted = |id: &str| recent.is_new(id);
-            let whole = source::bodies(&reader, wanted, |body| {
+            let whole = source::bodies(&reader, check, wanted, |body| {
                 let rev = document::body_rev(&body.digest, body.bytes.len() as u64);
                 let mut compressed = Ok(());
                 batch.push(body.id, rev, |out| {
@@ -240,7 +249,7 @@ impl<'a> Uploader<'a> {
             }
             anyhow::ensure!(
                 revs == footer.hash && entry.documents == footer.rows,
-                "{} is damaged: its rows are not those that were sealed (hash {}, the footer says {})",
+                "{} is damaged: its rows are not those that were sealed (hash {}, the footer says {}); {MENDS}",
                 segment.path.display(),
                 row_hash::hex(revs),
                 row_hash::hex(footer.hash)

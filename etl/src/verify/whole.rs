@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 
 use crate::row_hash;
 use crate::segment_reader::{SegmentReader, batches};
-use crate::upload::source;
+use crate::upload::source::{self, Check};
 
 /// Reads a segment whole; an error says what is wrong with it. Gives its rows.
 pub fn check(segment: &Segment) -> Result<u64> {
@@ -30,6 +30,7 @@ pub fn check(segment: &Segment) -> Result<u64> {
         "its columns are of version {}; this program reads up to {VERSION}",
         footer.schema
     );
+    reader.is_as_sealed()?;
     let (mut hash, mut rows) = (0_u128, 0);
     let mut id = String::new();
     if name.data_set == DataSet::Artefacts {
@@ -42,7 +43,7 @@ pub fn check(segment: &Segment) -> Result<u64> {
             Ok(true)
         })?;
         // row hashes go by the SHA-256 that a row names; this reads the bodies themselves
-        source::bodies(&reader, |_| true, |_| Ok(true))?;
+        source::bodies(&reader, Check::Each, |_| true, |_| Ok(true))?;
     } else {
         let all: Vec<&str> = columns(name.data_set).iter().map(|column| column.name).collect();
         for batch in batches(&segment.path, reader.columns(&all)?.with_batch_size(256).build()?) {

@@ -17,6 +17,11 @@ pub const TODAY: &str = "2026-11-21";
 
 /// A FerretDB on SQLite; none, with a line that says so, when it cannot be built; a failure where CI=true.
 pub fn server(test: &str) -> Option<Server> {
+    server_on(None, test)
+}
+
+/// As [`server`], on PostgreSQL where there is a cluster: it looks a day up, SQLite reads everything.
+pub fn server_on(cluster: Option<Cluster>, test: &str) -> Option<Server> {
     let program = match program() {
         Ok(program) => program,
         Err(error) => {
@@ -27,7 +32,7 @@ pub fn server(test: &str) -> Option<Server> {
     };
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("sqlite")).unwrap();
-    let mut server = Server { program, dir, port: free_port().unwrap(), ferret: None };
+    let mut server = Server { program, dir, port: free_port().unwrap(), cluster, ferret: None };
     server.start();
     Some(server)
 }
@@ -37,15 +42,19 @@ pub struct Server {
     program: PathBuf,
     dir: tempfile::TempDir,
     pub port: u16,
+    cluster: Option<Cluster>,
     ferret: Option<Ferret>,
 }
 
 impl Server {
     /// Starts it on its port and store.
     pub fn start(&mut self) {
-        let store = self.dir.path().join("sqlite");
-        let log = self.dir.path().join("log");
-        self.ferret = Some(Ferret::start(&self.program, self.port, &Store::Sqlite(&store), &log).unwrap());
+        let (sqlite, log) = (self.dir.path().join("sqlite"), self.dir.path().join("log"));
+        let store = match &self.cluster {
+            Some(cluster) => Store::Postgresql(cluster.url()),
+            None => Store::Sqlite(&sqlite),
+        };
+        self.ferret = Some(Ferret::start(&self.program, self.port, &store, &log).unwrap());
     }
 
     /// Kills it, as a crash does.

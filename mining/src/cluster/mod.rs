@@ -20,6 +20,7 @@ use crate::miner::ColumnKind::{Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::Source;
 use crate::text::{self, Tokens};
+use crate::threads::both;
 use kmeans::Clustering;
 use label::Labelled;
 use rows::Rows;
@@ -99,7 +100,8 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         Some(k) => (kmeans::cluster(&rows, usize::from(k), starts, params.seed, &tick)?, Vec::new()),
         None => kmeans::choose(&rows, starts, params.seed, &tick)?,
     };
-    let (labelled, map) = rayon::join(|| Labelled::new(&corpus, &found, &tick), || map::map(&rows, params.seed, &tick));
+    let (labelled, map) =
+        both(source.side_by_side(), || Labelled::new(&corpus, &found, &tick), || map::map(&rows, params.seed, &tick));
     let (labelled, map) = (labelled?, map?);
     let mut findings = describe::describe(&corpus, &found, &labelled, &tried, &map, params.rows);
     findings.tables.push(Table::new(&TABLES[0], assignments(&corpus, &found)?)?);

@@ -98,25 +98,6 @@ impl Source {
         })
     }
 
-    /// Whether data sets have so many bytes and rows at most over the days asked for, by the footers of their segments. Not known of
-    /// a server, and where something is amiss, which [`Source::open`] tells.
-    pub fn is_few(options: &Options, sets: &[DataSet], bytes: u64, rows: u64) -> Option<bool> {
-        let Place::Folder(folder) = &options.source else { return None };
-        let catalogue = Catalogue::read(&DataDir::new(folder)).ok()?;
-        let (mut all_bytes, mut all_rows) = (0, 0);
-        for &set in sets {
-            for segment in catalogue.segments(set, options.from, options.to) {
-                let tasks = scan::tasks(set, std::slice::from_ref(segment)).ok()?;
-                all_bytes += segment.bytes;
-                all_rows += tasks.iter().map(|task| task.rows as u64).sum::<u64>();
-                if all_bytes > bytes || all_rows > rows {
-                    return Some(false);
-                }
-            }
-        }
-        Some(true)
-    }
-
     /// The days.
     pub fn span(&self) -> Span {
         self.span

@@ -18,7 +18,6 @@ use polars::prelude::{DataFrame, Engine, LazyFrame, PlanCallback, Schema};
 use polars::sql::SQLContext;
 use program::{Common, Shutdown};
 
-use crate::miner::MINERS;
 use crate::options::{self, Options, Size};
 use crate::source::{Budget, Source};
 use crate::threads;
@@ -99,13 +98,9 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
         },
         common,
     )?;
+    threads::limit_streaming(&options, Budget::new(options.memory).limit())?;
     // what the query does not name is neither looked for nor warned of
     let (sets, bodies) = named(&flags.query);
-    let limit = Budget::new(options.memory).limit();
-    let settings = threads::streaming(&options, limit);
-    if !program::are_set(&settings) && !is_small(&options, limit, &flags.query, &sets) {
-        program::again_with(&settings)?;
-    }
     let source = Source::open(&options, &sets, bodies, shutdown)?;
     let mut context = SQLContext::new();
     tables::register(&mut context, &source, &options.out)?;
@@ -126,17 +121,6 @@ pub fn run(flags: &Flags, common: &Common, shutdown: Shutdown) -> Result<()> {
         None => frame,
     };
     stream(frame, &schema, &source, output)
-}
-
-/// Bytes and rows of which a query makes short work: to start again with other settings takes longer than they save.
-const SMALL: (u64, u64) = (64 << 20, 100_000);
-
-/// Whether so little is asked that nothing need be set for it.
-fn is_small(options: &Options, limit: Option<u64>, query: &str, sets: &[DataSet]) -> bool {
-    let set = options.threads_given || options.memory.is_some() || limit.is_none_or(|limit| limit < threads::AMPLE);
-    // Reports have no footers at hand.
-    let reports = MINERS.iter().any(|miner| query.to_ascii_lowercase().contains(&format!("{}_", miner.name)));
-    !set && !reports && !sets.is_empty() && Source::is_few(options, sets, SMALL.0, SMALL.1) == Some(true)
 }
 
 /// Data sets that a query may read, and whether it may read bodies (which only a server gives apart): judged by its words, rather too many than too few.

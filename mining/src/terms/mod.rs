@@ -22,6 +22,7 @@ use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::{Batch, Newest, Source};
 use crate::spill::Room;
 use crate::text::{self, Tokens, language};
+use crate::threads::both;
 use count::{Axis, Counts};
 use whole::{Summed, Whole};
 
@@ -163,7 +164,7 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
         source.go_on()?;
         Ok((trends, tables::totals(&counts, &room, sections::shown(params.rows), sections::ranks)?))
     };
-    let (pairs, others) = rayon::join(|| collocations::find(&counts, flags.min_count, &room), others);
+    let (pairs, others) = both(source.side_by_side(), || collocations::find(&counts, flags.min_count, &room), others);
     let (pairs, (trends, totals)) = (pairs?, others?);
     source.go_on()?;
     let mut findings = sections::describe(&counts, &totals, &pairs, &trends, params.rows)?;
