@@ -1,18 +1,19 @@
 //! The link graph at any size: a graph drawn from a seed, sorted, kept in files where it does not fit, and all that `mine links`
 //! computes on it, with wall time, processor time and peak memory.
 //!
-//! usage: bench_graph [--nodes N] [--edges N] [--memory SIZE] [--tolerance T] [--folder DIR] [--check]
+//! usage: bench_graph [--nodes N] [--edges N] [--file TSV] [--memory SIZE] [--threads N] [--tolerance T] [--folder DIR] [--check]
 //!
 //! Half of the edges lead to a near node, as links within a site do, the others to any node, popular ones more often (a power
-//! law). An edge drawn twice counts once. With `--check` the same is computed in memory, and must be equal bit by bit.
+//! law). An edge drawn twice counts once. With `--file` edges are those that `mine links --export edges` has written. With `--check` the same is computed in memory, and must be equal bit by bit.
 #![allow(missing_docs, reason = "an executable")]
 
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use mining::graph::{Csr, Edges, Room, hits, pagerank, strong, weak};
+use mining::graph::{Csr, Edges, Pull, Room, hits, pagerank, strong, weak};
 use program::Usage;
 
 #[derive(Debug, Parser)]
@@ -23,9 +24,15 @@ struct Args {
     /// Distinct edges, about
     #[arg(long, default_value_t = 500_000_000)]
     edges: u64,
+    /// Edges to read instead: two URLs a line, a tab between them
+    #[arg(long, conflicts_with_all = ["nodes", "edges"])]
+    file: Option<PathBuf>,
     /// Limit of memory in MiB; an eighth of it holds edges
     #[arg(long, default_value_t = 1024)]
     memory: u64,
+    /// Threads [default: one a core]
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
     /// L1 distance of two rounds at which PageRank and HITS are done, as of `mine links`
     #[arg(long, default_value_t = 1e-10)]
     tolerance: f64,
@@ -39,6 +46,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global().context("cannot start threads")?;
     let folder = args.folder.clone().unwrap_or_else(|| PathBuf::from("."));
     let folder = folder.join(format!("bench-graph-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -47,7 +55,7 @@ fn main() -> Result<()> {
     done
 }
 
-fn run(args: &Args, folder: &std::path::Path) -> Result<()> {
+fn run(args: &Args, folder: &Path) -> Result<()> {
     let room = |bytes| Room::new(bytes, archive::DataDir::new(folder));
     let found = compute(args, &room(usize::try_from(args.memory)? * (1 << 20) / 8))?;
     println!("peak memory {:.0} MiB, of {} MiB", Usage::now().peak_memory_bytes as f64 / 1048576.0, args.memory);
@@ -63,12 +71,18 @@ fn run(args: &Args, folder: &std::path::Path) -> Result<()> {
 fn compute(args: &Args, room: &Room) -> Result<[u64; 5]> {
     let mut clock = Clock::new();
     let mut edges = Edges::new(room);
-    for number in 0..args.edges {
-        let (from, to) = draw(number, u64::from(args.nodes));
-        edges.push(from, to)?;
-    }
-    clock.told("drawn and sorted into runs");
-    let outgoing = Csr::new(args.nodes as usize, edges, room)?;
+    let nodes = match &args.file {
+        Some(file) => read(file, &mut edges)?,
+        None => {
+            for number in 0..args.edges {
+                let (from, to) = draw(number, u64::from(args.nodes));
+                edges.push(from, to)?;
+            }
+            args.nodes as usize
+        }
+    };
+    clock.told("sorted into runs");
+    let outgoing = Csr::new(nodes, edges, room)?;
     clock.told("rows by source");
     let incoming = outgoing.reversed(room)?;
     clock.told("rows by target");
@@ -78,16 +92,28 @@ fn compute(args: &Args, room: &Room) -> Result<[u64; 5]> {
     clock.told("weak components");
     let strong = hash(strong(&outgoing)?.iter().map(|&c| u64::from(c)));
     clock.told("strong components");
-    let ranks = pagerank(&incoming, outgoing.degrees(), 0.85, args.tolerance, || Ok(()))?;
+    let mut pull = Pull::new(&incoming)?;
+    clock.told("runs by target");
+    let ranks = pagerank(&mut pull, outgoing.degrees(), 0.85, args.tolerance, || Ok(()))?;
     let cpu = clock.told(&format!("PageRank, {} rounds, the last moved {:.1e}", ranks.rounds, ranks.distance));
     let updates = outgoing.edges() as f64 * ranks.rounds as f64;
     println!("  {:.1} million edge updates of PageRank a CPU-second", updates / cpu / 1e6);
     let ranks = hash(ranks.ranks.iter().map(|rank| rank.to_bits()));
-    let scores = hits(&outgoing, &incoming, args.tolerance, || Ok(()))?;
+    let scores = hits(nodes, &mut Pull::new(&outgoing)?, &mut pull, args.tolerance, || Ok(()))?;
     clock.told(&format!("HITS, {} rounds, the last moved {:.1e}", scores.rounds, scores.distance));
     clock.total();
     let hubs = hash(scores.hubs.iter().map(|score| score.to_bits()));
     Ok([weak, strong, ranks, hubs, hash(scores.authorities.iter().map(|score| score.to_bits()))])
+}
+
+/// Reads edges; gives the number of nodes, which are numbered in alphabetical order, as in `mine links`.
+fn read(file: &Path, edges: &mut Edges) -> Result<usize> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let pairs = || text.lines().filter_map(|line| line.split_once('\t'));
+    let names: BTreeSet<&str> = pairs().flat_map(|(from, to)| [from, to]).collect();
+    let numbers: HashMap<&str, u32> = names.into_iter().zip(0..).collect();
+    pairs().try_for_each(|(from, to)| edges.push(numbers[from], numbers[to]))?;
+    Ok(numbers.len())
 }
 
 /// An edge: SplitMix64 of its number.

@@ -40,6 +40,7 @@ pub mod graph {
     pub use crate::links::graph::Csr;
     pub use crate::links::hits::hits;
     pub use crate::links::pagerank::pagerank;
+    pub use crate::links::pull::Pull;
     pub use crate::spill::Room;
 }
 

@@ -74,7 +74,7 @@ impl Name {
             Name::Line => &["bench", "spider"],
             Name::Stage => &["example:bench_stage", "etl"],
             Name::Extract => &["example:bench_extract", "etl"],
-            Name::Mine => &["mine", "etl", "example:bench_bare"],
+            Name::Mine => &["mine", "etl", "example:bench_bare", "example:bench_graph"],
             Name::Graph => &["example:bench_graph"],
             Name::Upload => &["example:bench_upload", "etl"],
         }
@@ -136,6 +136,7 @@ impl Bench {
                 let python = python(workspace)?;
                 let line = Line::new(python).arg("bench/mine.py").arg(&executables["mine"]).arg(&executables["etl"]);
                 let line = line.arg("--bare").arg(&executables["bench_bare"]);
+                let line = line.arg("--graph").arg(&executables["bench_graph"]);
                 match pyspark(workspace) {
                     Ok(python) => line.arg("--spark").arg(python),
                     Err(error) => {

@@ -1,10 +1,9 @@
 //! From texts to one part of a file of bags.
 
-use std::hash::BuildHasher;
-
-use polars::prelude::{PlHashMap, PlRandomState};
+use polars::prelude::PlHashMap;
 
 use super::file::{Doc, MAGIC};
+use super::memo::{Known, Table};
 use crate::text::words::pieces;
 
 /// Collects the bags of a part.
@@ -22,58 +21,15 @@ pub struct Builder {
 
 /// What short pieces of text come to under the stop words of one language: most pieces are seen again and again, and need
 /// neither be cut nor lower-cased nor looked up as terms then.
-///
-/// An open table of its own: what a general map keeps in two places is in one cache line here, and the term of a piece that has
-/// only one stands in it, as most do.
 #[derive(Debug, Default)]
 struct Memo {
-    /// A power of two of them, at most three quarters of them taken.
-    slots: Vec<Slot>,
-    taken: usize,
+    /// Pieces of up to 7 bytes, most by far: they take half the room, so that more of them stay in the caches.
+    short: Table<u64, 4>,
+    /// Pieces of 8 to 15 bytes.
+    long: Table<u128, 2>,
     /// Terms of pieces that have several.
     terms: Vec<u32>,
-    hasher: PlRandomState,
 }
-
-/// A piece.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(align(32))]
-struct Slot {
-    /// Its bytes (see [`packed`]), 0 where there is none.
-    piece: u128,
-    /// Its one term, or where its terms begin.
-    term: u32,
-    count: u32,
-}
-
-impl Memo {
-    /// The slot of a piece, or the free one where it belongs.
-    fn slot(&self, piece: u128) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut at = self.hasher.hash_one(piece) as usize & mask;
-        while self.slots[at].piece != piece && self.slots[at].piece != 0 {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    /// Makes room for one piece more.
-    fn grow(&mut self) {
-        if self.taken * 4 < self.slots.len() * 3 {
-            return;
-        }
-        let more = vec![Slot::default(); (self.slots.len() * 2).max(1 << 12)];
-        for slot in std::mem::replace(&mut self.slots, more) {
-            if slot.piece != 0 {
-                let at = self.slot(slot.piece);
-                self.slots[at] = slot;
-            }
-        }
-    }
-}
-
-/// Pieces that a memo keeps at most.
-const PIECES: usize = 1 << 20;
 
 impl Builder {
     /// Adds the document in a row; `each` calls its argument with each term.
@@ -108,40 +64,40 @@ impl Builder {
         let mut length = 0u32;
         pieces(text, |piece| {
             let key = packed(piece.as_bytes());
-            if let Some(key) = key {
-                memo.grow();
-                let at = memo.slot(key);
-                let slot = memo.slots[at];
-                if slot.piece == key {
-                    length = length.saturating_add(slot.count);
-                    if slot.count == 1 {
-                        return count(slot.term, stamp, seen, cells);
-                    }
-                    let from = slot.term as usize;
-                    return memo.terms[from..from + slot.count as usize]
-                        .iter()
-                        .for_each(|&term| count(term, stamp, seen, cells));
+            let known = match key {
+                Some(Packed::Short(key)) => memo.short.get(key),
+                Some(Packed::Long(key)) => memo.long.get(key),
+                None => None,
+            };
+            match known {
+                Some(Known { at, terms: 1 }) => {
+                    length = length.saturating_add(1);
+                    return count(at, stamp, seen, cells);
                 }
+                Some(Known { at, terms }) => {
+                    length = length.saturating_add(terms);
+                    let (at, terms) = (at as usize, terms as usize);
+                    return memo.terms[at..at + terms].iter().for_each(|&term| count(term, stamp, seen, cells));
+                }
+                None => {}
             }
             let from = memo.terms.len();
-            let keep = key.filter(|_| memo.taken < PIECES);
             each(piece, &mut |term| {
                 length = length.saturating_add(1);
                 let number = numbered(numbers, seen, term);
                 count(number, stamp, seen, cells);
                 memo.terms.push(number);
             });
-            let (terms, one) = (memo.terms.len() - from, memo.terms.last().copied());
-            let Some((piece, at)) = keep.map(|key| (key, memo.slot(key))) else { return memo.terms.truncate(from) };
-            let term = match one {
-                Some(one) if terms == 1 => {
-                    memo.terms.truncate(from);
-                    one
-                }
-                _ => from as u32,
+            let terms = (memo.terms.len() - from) as u32;
+            let at = if terms == 1 { memo.terms[from] } else { from as u32 };
+            let kept = match key {
+                Some(Packed::Short(key)) => memo.short.add(key, Known { at, terms }),
+                Some(Packed::Long(key)) => memo.long.add(key, Known { at, terms }),
+                None => false,
             };
-            memo.slots[at] = Slot { piece, term, count: terms as u32 };
-            memo.taken += 1;
+            if !kept || terms == 1 {
+                memo.terms.truncate(from);
+            }
         });
         self.end(row, first, length);
     }
@@ -238,22 +194,31 @@ fn count(number: u32, stamp: u32, seen: &mut [(u32, u32)], cells: &mut Vec<(u32,
     }
 }
 
-/// The bytes of a piece and their number as one number; none for more than 15 bytes.
-fn packed(piece: &[u8]) -> Option<u128> {
+/// The bytes of a piece and their number as one number: 0 for no bytes only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Packed {
+    Short(u64),
+    Long(u128),
+}
+
+/// None for more than 15 bytes.
+fn packed(piece: &[u8]) -> Option<Packed> {
     let length = piece.len();
-    if length > 15 {
-        return None;
-    }
     let word = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(piece.get(at..at + 8)?.try_into().ok()?)) };
     let half =
         |at: usize| -> Option<u64> { Some(u64::from(u32::from_le_bytes(piece.get(at..at + 4)?.try_into().ok()?))) };
     // Two loads that overlap: the second's bytes that the first has are shifted out.
-    let (low, high) = match length {
-        8..=15 => (word(0)?, (word(length - 8)? >> 1) >> (8 * (16 - length) - 1)),
-        4..=7 => (half(0)? | (half(length - 4)? >> (8 * (8 - length))) << 32, 0),
-        _ => (piece.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte)), 0),
+    let short = match length {
+        8..=15 => {
+            let high = (word(length - 8)? >> 1) >> (8 * (16 - length) - 1);
+            let high = high | (length as u64) << 56;
+            return Some(Packed::Long(u128::from(word(0)?) | u128::from(high) << 64));
+        }
+        4..=7 => half(0)? | (half(length - 4)? >> (8 * (8 - length))) << 32,
+        0..=3 => piece.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte)),
+        _ => return None,
     };
-    Some(u128::from(low) | u128::from(high | (length as u64) << 56) << 64)
+    Some(Packed::Short(short | (length as u64) << 56))
 }
 
 /// Appends a number, seven bits a byte, the lowest first (LEB128).

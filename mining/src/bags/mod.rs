@@ -8,6 +8,7 @@ mod build;
 mod cells;
 mod corpus;
 mod file;
+mod memo;
 
 pub use corpus::{Corpus, Page, files};
 pub use file::{Bags, Parts};

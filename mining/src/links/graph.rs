@@ -112,6 +112,11 @@ impl Csr {
         self.edges as usize
     }
 
+    /// Whether no file is read.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.neighbours, Neighbours::Memory(_))
+    }
+
     /// Number of neighbours.
     pub fn degree(&self, node: usize) -> usize {
         self.degrees[node] as usize

@@ -8,8 +8,8 @@
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::graph::Csr;
-use super::sum::{BLOCK, sum};
+use super::pull::Pull;
+use super::sum::sum;
 
 /// Rounds after which it is given up; two communities of nearly the same strength converge slowly.
 const MOST_ROUNDS: usize = 1_000;
@@ -27,12 +27,24 @@ pub struct Scores {
     pub distance: f64,
 }
 
-/// Scores of all nodes; `tick` is called once a round and may end the work.
-pub fn hits(outgoing: &Csr, incoming: &Csr, tolerance: f64, tick: impl Fn() -> Result<()>) -> Result<Scores> {
-    let nodes = outgoing.nodes();
-    if outgoing.edges() == 0 {
-        return Ok(Scores { hubs: vec![0.0; nodes], authorities: vec![0.0; nodes], rounds: 0, distance: 0.0 });
-    }
+/// Scores of so many nodes; `tick` is called once a round and may end the work.
+pub fn hits(
+    nodes: usize,
+    outgoing: &mut Pull<'_>,
+    incoming: &mut Pull<'_>,
+    tolerance: f64,
+    tick: impl Fn() -> Result<()> + Send,
+) -> Result<Scores> {
+    rayon::scope(|_| rounds(nodes, outgoing, incoming, tolerance, tick))
+}
+
+fn rounds(
+    nodes: usize,
+    outgoing: &mut Pull<'_>,
+    incoming: &mut Pull<'_>,
+    tolerance: f64,
+    tick: impl Fn() -> Result<()>,
+) -> Result<Scores> {
     let mut hubs = vec![1.0 / (nodes as f64).sqrt(); nodes];
     let mut authorities = vec![0.0; nodes];
     let mut next = vec![0.0; nodes];
@@ -48,18 +60,14 @@ pub fn hits(outgoing: &Csr, incoming: &Csr, tolerance: f64, tick: impl Fn() -> R
     Ok(Scores { hubs, authorities, rounds, distance })
 }
 
-/// Sums over the neighbours in ascending order, then scaled to length 1.
-fn pull(graph: &Csr, from: &[f64], to: &mut [f64]) -> Result<()> {
-    to.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, scores)| {
-        let first = block * BLOCK;
-        scores.fill(0.0);
-        graph.rows(first..first + scores.len(), |v, part| {
-            let score = &mut scores[v - first];
-            *score = part.iter().fold(*score, |sum, &u| sum + from[u as usize]);
-        })
+/// Sums over the neighbours, scaled to length 1.
+fn pull(graph: &mut Pull<'_>, from: &[f64], to: &mut [f64]) -> Result<()> {
+    let square = graph.each(from, to, |score, sum| {
+        *score = sum;
+        sum * sum
     })?;
-    let length = sum(to.len(), |v| to[v] * to[v]).sqrt();
-    if length > 0.0 {
+    if square > 0.0 {
+        let length = square.sqrt();
         to.par_iter_mut().for_each(|score| *score /= length);
     }
     Ok(())
@@ -75,7 +83,7 @@ mod tests {
 
     fn scores(nodes: usize, edges: Vec<(u32, u32)>) -> Scores {
         let (graph, back) = both(nodes, &edges);
-        hits(&graph, &back, 1e-12, || Ok(())).unwrap()
+        hits(nodes, &mut Pull::new(&graph).unwrap(), &mut Pull::new(&back).unwrap(), 1e-12, || Ok(())).unwrap()
     }
 
     #[test]
@@ -95,11 +103,11 @@ mod tests {
         /// At a fixed point, authorities are an eigenvector of AᵀA: one more round changes nothing.
         #[test]
         fn scores_are_a_fixed_point((nodes, edges) in graphs(12)) {
-            let (graph, back) = both(nodes, &edges);
-            let found = hits(&graph, &back, 1e-12, || Ok(())).unwrap();
+            let found = scores(nodes, edges.clone());
             prop_assume!(found.distance <= 1e-12);
             let mut authorities = vec![0.0; nodes];
-            pull(&back, &found.hubs, &mut authorities).unwrap();
+            let (_, back) = both(nodes, &edges);
+            pull(&mut Pull::new(&back).unwrap(), &found.hubs, &mut authorities).unwrap();
             for (a, b) in authorities.iter().zip(&found.authorities) {
                 prop_assert!((a - b).abs() < 1e-6);
             }

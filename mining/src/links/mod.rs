@@ -11,6 +11,7 @@ pub mod hits;
 mod hosts;
 pub mod pagerank;
 mod part;
+pub mod pull;
 mod redirects;
 mod resolve;
 mod sections;
@@ -32,6 +33,7 @@ use gather::Gathered;
 use graph::Csr;
 use hits::Scores;
 use pagerank::Ranks;
+use pull::Pull;
 
 /// The miner.
 pub const MINER: Miner = Miner {
@@ -219,8 +221,10 @@ fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> 
     let go_on = || source.go_on();
     let components = || Ok::<_, anyhow::Error>((components::strong(&outgoing)?, components::weak(&outgoing)?));
     let scores = || {
-        let ranks = pagerank::pagerank(&incoming, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
-        Ok::<_, anyhow::Error>((ranks, hits::hits(&outgoing, &incoming, flags.tolerance, go_on)?))
+        let mut pull = Pull::new(&incoming)?;
+        let ranks = pagerank::pagerank(&mut pull, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
+        let scores = hits::hits(outgoing.nodes(), &mut Pull::new(&outgoing)?, &mut pull, flags.tolerance, go_on)?;
+        Ok::<_, anyhow::Error>((ranks, scores))
     };
     // What both hold of a large graph need not be in memory at once.
     let threads = if outgoing.nodes() > AT_ONCE { 1 } else { source.side_by_side() };

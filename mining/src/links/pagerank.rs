@@ -6,10 +6,9 @@
 //! pulls from its predecessors in ascending order, so the result is the same, bit by bit, at any number of threads.
 
 use anyhow::Result;
-use rayon::prelude::*;
 
-use super::graph::Csr;
-use super::sum::{BLOCK, fill, sum};
+use super::pull::Pull;
+use super::sum::{fill, sum};
 
 /// Rounds after which it is given up: at d = 0.85 a tolerance of 1e-15 takes 220.
 const MOST_ROUNDS: usize = 10_000;
@@ -28,13 +27,24 @@ pub struct Ranks {
 /// Ranks of all nodes. `incoming` are the edges by target, `out_degree` the number of links by source. `tick` is called
 /// once a round and may end the work.
 pub fn pagerank(
-    incoming: &Csr,
+    incoming: &mut Pull<'_>,
+    out_degree: &[u32],
+    damping: f64,
+    tolerance: f64,
+    tick: impl Fn() -> Result<()> + Send,
+) -> Result<Ranks> {
+    // On a thread of the pool: from outside, each step of a round would wait to be woken.
+    rayon::scope(|_| rounds(incoming, out_degree, damping, tolerance, tick))
+}
+
+fn rounds(
+    incoming: &mut Pull<'_>,
     out_degree: &[u32],
     damping: f64,
     tolerance: f64,
     tick: impl Fn() -> Result<()>,
 ) -> Result<Ranks> {
-    let nodes = incoming.nodes();
+    let nodes = out_degree.len();
     if nodes == 0 {
         return Ok(Ranks { ranks: Vec::new(), rounds: 0, distance: 0.0 });
     }
@@ -47,22 +57,13 @@ pub fn pagerank(
         let dangling = sum(nodes, |v| if out_degree[v] == 0 { ranks[v] } else { 0.0 });
         fill(&mut shares, |v| if out_degree[v] == 0 { 0.0 } else { ranks[v] / f64::from(out_degree[v]) });
         let base = (1.0 - damping) / n + damping * dangling / n;
-        // The shares are those of the old ranks, so these are replaced in place; sums and distances block by block, in order.
-        let blocks = ranks.par_chunks_mut(BLOCK).enumerate().map(|(block, ranks)| -> Result<f64> {
-            let (first, mut sums) = (block * BLOCK, [0.0f64; BLOCK]);
-            incoming.rows(first..first + ranks.len(), |v, part| {
-                let sum = &mut sums[v - first];
-                *sum = part.iter().fold(*sum, |sum, &u| sum + shares[u as usize]);
-            })?;
-            let mut distance = 0.0;
-            for (rank, sum) in ranks.iter_mut().zip(sums) {
-                let next = base + damping * sum;
-                distance += (next - *rank).abs();
-                *rank = next;
-            }
-            Ok(distance)
-        });
-        distance = blocks.collect::<Result<Vec<f64>>>()?.into_iter().sum();
+        // The shares are those of the old ranks, so these are replaced in place.
+        distance = incoming.each(&shares, &mut ranks, |rank, sum| {
+            let next = base + damping * sum;
+            let moved = (next - *rank).abs();
+            *rank = next;
+            moved
+        })?;
         rounds += 1;
     }
     Ok(Ranks { ranks, rounds, distance })
@@ -78,7 +79,7 @@ mod tests {
 
     fn ranks(nodes: usize, edges: Vec<(u32, u32)>, damping: f64) -> Vec<f64> {
         let (graph, back) = both(nodes, &edges);
-        let found = pagerank(&back, graph.degrees(), damping, 1e-14, || Ok(())).unwrap();
+        let found = pagerank(&mut Pull::new(&back).unwrap(), graph.degrees(), damping, 1e-14, || Ok(())).unwrap();
         assert!(found.distance <= 1e-14);
         found.ranks
     }
