@@ -1,6 +1,6 @@
 """Peers of the miners for `mine.py`: each in a process of its own, so that its memory is its own.
 
-usage: mine_peers.py --peer NAME DATA | --duckdb DATA [QUERY] | --spark DATA
+usage: mine_peers.py --peer NAME DATA | --spark DATA
 
 They read the archive's Parquet files, and say in JSON how long the work itself took, without reading, and the whole process.
 """
@@ -89,18 +89,6 @@ def peer_duckdb(data):
     for name in ["pages", "links"]:
         db.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{data}/{name}/*/*.parquet', hive_partitioning = false)")
     return len(QUERIES), lambda: [db.execute(query).fetchall() for query in QUERIES]
-
-
-def duckdb_alone(data, *query):
-    """A process that asks DuckDB one query, or none, which is then what Python, DuckDB and the views cost by themselves."""
-    import duckdb
-
-    db = duckdb.connect()
-    db.execute("SET threads = 2")
-    for name in ["pages", "links"]:
-        db.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{data}/{name}/*/*.parquet', hive_partitioning = false)")
-    for one in query:
-        db.execute(one).fetchall()
 
 
 def peer_polars(data):
@@ -212,7 +200,5 @@ def run_peer(name, data):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--peer"]:
         run_peer(*sys.argv[2:4])
-    elif sys.argv[1:2] == ["--duckdb"]:
-        duckdb_alone(*sys.argv[2:])
     else:
         run_spark(sys.argv[2])

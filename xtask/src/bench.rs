@@ -184,9 +184,20 @@ fn pyspark(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 
 /// A Python with the miners' peers, in a folder of ours, made once.
 pub(crate) fn python(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    const PEERS: [&str; 10] =
-        ["numpy", "scipy", "scikit-learn", "networkx", "datasketch", "rensa", "duckdb", "polars", "pyarrow", "uniseg"];
-    python_with(workspace, "python-mining-2", &PEERS)
+    const PEERS: [&str; 11] = [
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "networkx",
+        "datasketch",
+        "rensa",
+        "duckdb",
+        "duckdb-cli",
+        "polars",
+        "pyarrow",
+        "uniseg",
+    ];
+    python_with(workspace, "python-mining-3", &PEERS)
 }
 
 /// A Python with these packages, in a folder of ours, made once.

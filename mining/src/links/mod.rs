@@ -15,6 +15,7 @@ pub mod pull;
 mod redirects;
 mod resolve;
 mod sections;
+mod sliced;
 mod sum;
 mod tables;
 mod third_parties;
@@ -52,7 +53,8 @@ answer of its target, after redirects, is a status of 400 or more or a failure; 
 check forbade were not asked for and do not count. An orphan is a page that no other page links to. Sites and third \
 parties are registrable domains by the public suffix list.
 
-Memory: about 300 bytes a page, 150 a linked URL that is no page, 24 an edge. With more edges than --in-memory they are \
+Memory: about 300 bytes a page, 150 a linked URL that is no page, 24 an edge and up to 8 \
+more where edges do not stand in runs (as links from all pages of a folder do). With more edges than --in-memory they are \
 sorted and kept in files below <data>/tmp, 16 bytes an edge while they are sorted, and read once a round; the results are \
 the same.",
     inputs: &[DataSet::Pages, DataSet::Links, DataSet::Artefacts],

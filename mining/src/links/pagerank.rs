@@ -55,7 +55,8 @@ fn rounds(
     while distance > tolerance && rounds < MOST_ROUNDS {
         tick()?;
         let dangling = sum(nodes, |v| if out_degree[v] == 0 { ranks[v] } else { 0.0 });
-        fill(&mut shares, |v| if out_degree[v] == 0 { 0.0 } else { ranks[v] / f64::from(out_degree[v]) });
+        // Nobody asks for the share of a page without links.
+        fill(&mut shares, |v| ranks[v] / f64::from(out_degree[v].max(1)));
         let base = (1.0 - damping) / n + damping * dangling / n;
         // The shares are those of the old ranks, so these are replaced in place.
         distance = incoming.each(&shares, &mut ranks, |rank, sum| {

@@ -4,6 +4,8 @@
 //! numbers ("intervals" of Boldi and Vigna 2004: "The WebGraph Framework I: Compression Techniques"). The sum of a run is the
 //! difference of two running sums, so a round costs what the runs and the other neighbours are, not what the edges are.
 //!
+//! What does not stand in runs is summed row by row, eight rows side by side (`sliced.rs`).
+//!
 //! Running sums start anew every [`SPAN`] nodes, which keeps them small and their differences exact, and runs end there. A graph
 //! in memory is cut into runs once, one in files as it is read; both give the same bits.
 
@@ -11,6 +13,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::graph::Csr;
+use super::sliced::Sliced;
 use super::sum::{BLOCK, lanes};
 
 /// Nodes after which running sums start anew.
@@ -34,13 +37,12 @@ enum Rows<'a> {
 }
 
 /// Rows of some nodes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Block {
-    /// By node: how many neighbours stand alone, and how many runs there are.
-    counts: Vec<(u32, u32)>,
-    alone: Vec<u32>,
-    /// Runs as the places of their ends in the running sums.
-    runs: Vec<(u32, u32)>,
+    /// Neighbours that stand alone.
+    alone: Sliced,
+    /// Runs: node within the block, and the places of its ends in the running sums.
+    runs: Vec<(u32, u32, u32)>,
 }
 
 impl Pull<'_> {
@@ -49,18 +51,16 @@ impl Pull<'_> {
         let nodes = graph.nodes();
         let block = |first: usize| -> Result<Block> {
             let nodes = first..nodes.min(first + BLOCK);
-            let mut block = Block { counts: vec![(0, 0); nodes.len()], ..Block::default() };
+            let (mut lengths, mut alone, mut runs) = (vec![0u32; nodes.len()], Vec::new(), Vec::new());
             each_run(graph, nodes, |node, run| {
-                let counts = &mut block.counts[node - first];
                 if run.1 - run.0 < RUN {
-                    counts.0 += run.1 - run.0;
-                    block.alone.extend(run.0..run.1);
+                    lengths[node - first] += run.1 - run.0;
+                    alone.extend(run.0..run.1);
                 } else {
-                    counts.1 += 1;
-                    block.runs.push((place(run.0), place(run.1 - 1) + 1));
+                    runs.push(((node - first) as u32, place(run.0), place(run.1 - 1) + 1));
                 }
             })?;
-            Ok(block)
+            Ok(Block { alone: Sliced::new(&lengths, &alone), runs })
         };
         let rows = if graph.is_in_memory() {
             Rows::Memory((0..nodes).into_par_iter().step_by(BLOCK).map(block).collect::<Result<_>>()?)
@@ -87,16 +87,16 @@ impl Pull<'_> {
             Rows::Memory(rows) => blocks.map(|(block, to)| rows[block].each(from, running, to, &take)).collect(),
             Rows::Disk(graph) => {
                 let block = |(block, to): (usize, &mut [f64])| -> Result<f64> {
-                    let (first, mut sums) = (block * BLOCK, [(0.0, 0.0); BLOCK]);
+                    let (first, mut alone, mut runs) = (block * BLOCK, [0.0; BLOCK], [0.0; BLOCK]);
                     each_run(graph, first..first + to.len(), |node, run| {
-                        let (alone, runs) = &mut sums[node - first];
                         if run.1 - run.0 < RUN {
-                            *alone = (run.0..run.1).fold(*alone, |sum, u| sum + from[u as usize]);
+                            (run.0..run.1).for_each(|u| alone[node - first] += from[u as usize]);
                         } else {
-                            *runs += running[place(run.1 - 1) as usize + 1] - running[place(run.0) as usize];
+                            runs[node - first] +=
+                                running[place(run.1 - 1) as usize + 1] - running[place(run.0) as usize];
                         }
                     })?;
-                    Ok(lanes(to.len(), |i| take(&mut to[i], sums[i].0 + sums[i].1)))
+                    Ok(lanes(to.len(), |i| take(&mut to[i], alone[i] + runs[i])))
                 };
                 blocks.map(block).collect::<Result<_>>()?
             }
@@ -107,17 +107,12 @@ impl Pull<'_> {
 
 impl Block {
     fn each(&self, from: &[f64], running: &[f64], to: &mut [f64], take: impl Fn(&mut f64, f64) -> f64) -> f64 {
-        let (mut alone, mut runs) = (&self.alone[..], &self.runs[..]);
-        lanes(to.len(), |i| {
-            let (singles, intervals) = self.counts[i];
-            let (these, later) = alone.split_at(singles as usize);
-            alone = later;
-            let singles = these.iter().fold(0.0, |sum, &u| sum + from[u as usize]);
-            let (these, later) = runs.split_at(intervals as usize);
-            runs = later;
-            let whole = these.iter().fold(0.0, |sum, run| sum + (running[run.1 as usize] - running[run.0 as usize]));
-            take(&mut to[i], singles + whole)
-        })
+        let (mut alone, mut runs) = ([0.0; BLOCK], [0.0; BLOCK]);
+        self.alone.sums(from, &mut alone);
+        for &(node, first, end) in &self.runs {
+            runs[node as usize] += running[end as usize] - running[first as usize];
+        }
+        lanes(to.len(), |i| take(&mut to[i], alone[i] + runs[i]))
     }
 }
 
