@@ -92,14 +92,14 @@ fn compute(args: &Args, room: &Room) -> Result<[u64; 5]> {
     clock.told("weak components");
     let strong = hash(strong(&outgoing)?.iter().map(|&c| u64::from(c)));
     clock.told("strong components");
-    let mut pull = Pull::new(&incoming)?;
+    let pull = Pull::new(&incoming)?;
     clock.told("runs by target");
-    let ranks = pagerank(&mut pull, outgoing.degrees(), 0.85, args.tolerance, || Ok(()))?;
+    let ranks = pagerank(&pull, outgoing.degrees(), 0.85, args.tolerance, || Ok(()))?;
     let cpu = clock.told(&format!("PageRank, {} rounds, the last moved {:.1e}", ranks.rounds, ranks.distance));
     let updates = outgoing.edges() as f64 * ranks.rounds as f64;
     println!("  {:.1} million edge updates of PageRank a CPU-second", updates / cpu / 1e6);
     let ranks = hash(ranks.ranks.iter().map(|rank| rank.to_bits()));
-    let scores = hits(nodes, &mut Pull::new(&outgoing)?, &mut pull, args.tolerance, || Ok(()))?;
+    let scores = hits(nodes, &Pull::new(&outgoing)?, &pull, args.tolerance, || Ok(()))?;
     clock.told(&format!("HITS, {} rounds, the last moved {:.1e}", scores.rounds, scores.distance));
     clock.total();
     let hubs = hash(scores.hubs.iter().map(|score| score.to_bits()));

@@ -8,7 +8,7 @@
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::pull::Pull;
+use super::pull::{Pull, Running};
 use super::sum::sum;
 
 /// Rounds after which it is given up; two communities of nearly the same strength converge slowly.
@@ -30,8 +30,8 @@ pub struct Scores {
 /// Scores of so many nodes; `tick` is called once a round and may end the work.
 pub fn hits(
     nodes: usize,
-    outgoing: &mut Pull<'_>,
-    incoming: &mut Pull<'_>,
+    outgoing: &Pull<'_>,
+    incoming: &Pull<'_>,
     tolerance: f64,
     tick: impl Fn() -> Result<()> + Send,
 ) -> Result<Scores> {
@@ -40,29 +40,30 @@ pub fn hits(
 
 fn rounds(
     nodes: usize,
-    outgoing: &mut Pull<'_>,
-    incoming: &mut Pull<'_>,
+    outgoing: &Pull<'_>,
+    incoming: &Pull<'_>,
     tolerance: f64,
     tick: impl Fn() -> Result<()>,
 ) -> Result<Scores> {
     let mut hubs = vec![1.0 / (nodes as f64).sqrt(); nodes];
     let mut authorities = vec![0.0; nodes];
     let mut next = vec![0.0; nodes];
+    let mut running = Running::default();
     let (mut rounds, mut distance) = (0, f64::INFINITY);
     while distance > tolerance && rounds < MOST_ROUNDS {
         tick()?;
-        pull(incoming, &hubs, &mut next)?;
+        pull(incoming, &hubs, &mut next, &mut running)?;
         distance = sum(nodes, |v| (next[v] - authorities[v]).abs());
         std::mem::swap(&mut authorities, &mut next);
-        pull(outgoing, &authorities, &mut hubs)?;
+        pull(outgoing, &authorities, &mut hubs, &mut running)?;
         rounds += 1;
     }
     Ok(Scores { hubs, authorities, rounds, distance })
 }
 
 /// Sums over the neighbours, scaled to length 1.
-fn pull(graph: &mut Pull<'_>, from: &[f64], to: &mut [f64]) -> Result<()> {
-    let square = graph.each(from, to, |score, sum| {
+fn pull(graph: &Pull<'_>, from: &[f64], to: &mut [f64], running: &mut Running) -> Result<()> {
+    let square = graph.each(from, to, running, |score, sum| {
         *score = sum;
         sum * sum
     })?;
@@ -83,7 +84,7 @@ mod tests {
 
     fn scores(nodes: usize, edges: Vec<(u32, u32)>) -> Scores {
         let (graph, back) = both(nodes, &edges);
-        hits(nodes, &mut Pull::new(&graph).unwrap(), &mut Pull::new(&back).unwrap(), 1e-12, || Ok(())).unwrap()
+        hits(nodes, &Pull::new(&graph).unwrap(), &Pull::new(&back).unwrap(), 1e-12, || Ok(())).unwrap()
     }
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
             prop_assume!(found.distance <= 1e-12);
             let mut authorities = vec![0.0; nodes];
             let (_, back) = both(nodes, &edges);
-            pull(&mut Pull::new(&back).unwrap(), &found.hubs, &mut authorities).unwrap();
+            pull(&Pull::new(&back).unwrap(), &found.hubs, &mut authorities, &mut Running::default()).unwrap();
             for (a, b) in authorities.iter().zip(&found.authorities) {
                 prop_assert!((a - b).abs() < 1e-6);
             }

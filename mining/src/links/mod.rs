@@ -223,9 +223,9 @@ fn analyse(source: &Source, gathered: &Gathered, flags: &Flags, room: &Room) -> 
     let go_on = || source.go_on();
     let components = || Ok::<_, anyhow::Error>((components::strong(&outgoing)?, components::weak(&outgoing)?));
     let scores = || {
-        let mut pull = Pull::new(&incoming)?;
-        let ranks = pagerank::pagerank(&mut pull, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
-        let scores = hits::hits(outgoing.nodes(), &mut Pull::new(&outgoing)?, &mut pull, flags.tolerance, go_on)?;
+        let pull = Pull::new(&incoming)?;
+        let ranks = pagerank::pagerank(&pull, outgoing.degrees(), flags.damping, flags.tolerance, go_on)?;
+        let scores = hits::hits(outgoing.nodes(), &Pull::new(&outgoing)?, &pull, flags.tolerance, go_on)?;
         Ok::<_, anyhow::Error>((ranks, scores))
     };
     // What both hold of a large graph need not be in memory at once.

@@ -7,7 +7,7 @@
 
 use anyhow::Result;
 
-use super::pull::Pull;
+use super::pull::{Pull, Running};
 use super::sum::{fill, sum};
 
 /// Rounds after which it is given up: at d = 0.85 a tolerance of 1e-15 takes 220.
@@ -27,7 +27,7 @@ pub struct Ranks {
 /// Ranks of all nodes. `incoming` are the edges by target, `out_degree` the number of links by source. `tick` is called
 /// once a round and may end the work.
 pub fn pagerank(
-    incoming: &mut Pull<'_>,
+    incoming: &Pull<'_>,
     out_degree: &[u32],
     damping: f64,
     tolerance: f64,
@@ -38,7 +38,7 @@ pub fn pagerank(
 }
 
 fn rounds(
-    incoming: &mut Pull<'_>,
+    incoming: &Pull<'_>,
     out_degree: &[u32],
     damping: f64,
     tolerance: f64,
@@ -51,6 +51,7 @@ fn rounds(
     let n = nodes as f64;
     let mut ranks = vec![1.0 / n; nodes];
     let mut shares = vec![0.0; nodes];
+    let mut running = Running::default();
     let (mut rounds, mut distance) = (0, f64::INFINITY);
     while distance > tolerance && rounds < MOST_ROUNDS {
         tick()?;
@@ -59,7 +60,7 @@ fn rounds(
         fill(&mut shares, |v| ranks[v] / f64::from(out_degree[v].max(1)));
         let base = (1.0 - damping) / n + damping * dangling / n;
         // The shares are those of the old ranks, so these are replaced in place.
-        distance = incoming.each(&shares, &mut ranks, |rank, sum| {
+        distance = incoming.each(&shares, &mut ranks, &mut running, |rank, sum| {
             let next = base + damping * sum;
             let moved = (next - *rank).abs();
             *rank = next;
@@ -80,7 +81,7 @@ mod tests {
 
     fn ranks(nodes: usize, edges: Vec<(u32, u32)>, damping: f64) -> Vec<f64> {
         let (graph, back) = both(nodes, &edges);
-        let found = pagerank(&mut Pull::new(&back).unwrap(), graph.degrees(), damping, 1e-14, || Ok(())).unwrap();
+        let found = pagerank(&Pull::new(&back).unwrap(), graph.degrees(), damping, 1e-14, || Ok(())).unwrap();
         assert!(found.distance <= 1e-14);
         found.ranks
     }
