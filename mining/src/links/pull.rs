@@ -26,7 +26,7 @@ const RUN: u32 = 4;
 /// A graph, made ready for sums.
 #[derive(Debug)]
 pub enum Pull<'a> {
-    /// By [`BLOCK`] nodes.
+    /// Some thousands of nodes each.
     Memory(Vec<Block>),
     /// Rows in a file.
     Disk(&'a Csr),
