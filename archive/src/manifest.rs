@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 pub struct FileEntry {
     /// Path, relative to the data directory (inputs) or to the run's folder (outputs).
     pub path: String,
-    /// SHA-256, hexadecimal.
+    /// SHA-256, hexadecimal; empty where the hash of its rows is known.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sha256: String,
+    /// Hash of a segment's rows, as its footer states it: the sum of their hashes modulo 2^128, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     /// Size.
     pub bytes: u64,
     /// Rows, where the file is a table.

@@ -173,7 +173,7 @@ fn hash_files(folder: &Path, prefix: &str, found: &mut Vec<FileEntry>) -> Result
         }
         let (sha256, bytes) = hash_file(&path).map_err(Error::io("cannot read", &path))?;
         durable::sync_file(&path)?;
-        found.push(FileEntry { path: relative, sha256, bytes, rows: None });
+        found.push(FileEntry { path: relative, sha256, bytes, rows: None, ..FileEntry::default() });
     }
     durable::sync_dir(folder)
 }

@@ -97,7 +97,8 @@ fn a_loss_is_recorded_once_with_its_first_reason() {
 
 /// A manifest with every field set.
 fn manifest() -> Manifest {
-    let entry = |path: &str, rows| FileEntry { path: path.into(), sha256: "ab".into(), bytes: 7, rows };
+    let entry =
+        |path: &str, rows| FileEntry { path: path.into(), sha256: "ab".into(), bytes: 7, rows, ..FileEntry::default() };
     Manifest {
         arguments: vec!["mine".into(), "terms".into()],
         versions: [("kafkaspider".to_owned(), "0.1.0".to_owned())].into(),
@@ -140,8 +141,8 @@ fn a_run_is_listed_when_it_is_finished_and_not_before() {
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let outputs = vec![
-        FileEntry { path: "more/terms.csv".into(), sha256: empty.into(), bytes: 0, rows: None },
-        FileEntry { path: "terms.parquet".into(), sha256: abc.into(), bytes: 3, rows: Some(2) },
+        FileEntry { path: "more/terms.csv".into(), sha256: empty.into(), bytes: 0, rows: None, ..FileEntry::default() },
+        FileEntry { path: "terms.parquet".into(), sha256: abc.into(), bytes: 3, rows: Some(2), ..FileEntry::default() },
     ];
     assert_eq!(written, Manifest { miner: "terms".into(), run: run.run.clone(), outputs, ..manifest() });
 

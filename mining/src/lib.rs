@@ -50,7 +50,7 @@ use program::{Common, Exit, Misuse, Program, Shutdown};
 
 use crate::miner::{MINERS, Miner, Params};
 use crate::options::{Flags, Options};
-use crate::report::{Hashing, Started};
+use crate::report::Started;
 use crate::source::{Interrupted, Source};
 
 /// What the archive knows: reports on terms, links and more, as tables and pages
@@ -184,7 +184,6 @@ fn mine(miner: &Miner, given: &(Flags, ArgMatches), common: &Common, shutdown: S
     threads::limit(&options)?;
     let started = Started::now();
     let source = Source::open(&options, miner.inputs, false, shutdown)?;
-    let hashing = Hashing::begin(&options, &source, miner.inputs);
     let params =
         Params { flags: &given.1, rows: options.summary_rows, top: options.top, seed: options.seed.unwrap_or(0) };
     let mut findings = match (miner.mine)(&source, &params) {
@@ -192,6 +191,6 @@ fn mine(miner: &Miner, given: &(Flags, ArgMatches), common: &Common, shutdown: S
         Err(error) => return summary::share(error.downcast()?, common.json),
     };
     source.go_on()?;
-    let written = report::write(&options, miner, &source, &mut findings, hashing, started)?;
+    let written = report::write(&options, miner, &source, &mut findings, started)?;
     summary::print(&written, &findings, common.json)
 }

@@ -22,7 +22,6 @@ use rayon::prelude::*;
 
 pub use csv::defused;
 pub use format::{grouped, score};
-pub use inputs::Hashing;
 pub use parquet::Pieces;
 
 use crate::findings::{Findings, Rows, Table};
@@ -63,7 +62,6 @@ pub fn write(
     miner: &Miner,
     source: &Source,
     findings: &mut Findings,
-    hashing: Hashing,
     started: Started,
 ) -> Result<Written> {
     let span = source.span();
@@ -117,7 +115,7 @@ pub fn write(
         sections: &findings.sections,
     });
     std::fs::write(dir.path().join("report.html"), page).context("cannot write report.html")?;
-    let manifest = manifest(options, hashing.entries(source)?, outputs, started)?;
+    let manifest = manifest(options, inputs::entries(source)?, outputs, started)?;
     let run = dir.finish(manifest).context("cannot finish the report")?;
     Ok(Written { run, rows: rows_of })
 }

@@ -24,7 +24,7 @@ pub use batch::{Batch, record_key};
 pub use budget::Budget;
 pub use mongo::Server;
 pub use newest::Newest;
-pub use partial::{Shard, ShareDone};
+pub use partial::{Shard, ShareDone, hash_file};
 use scan::Task;
 pub use shared::pairs;
 
@@ -56,6 +56,17 @@ pub struct Source {
     threads: usize,
     budget: Budget,
     shutdown: Shutdown,
+}
+
+/// A segment that was read.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// Which.
+    pub segment: &'a Segment,
+    /// Its rows.
+    pub rows: u64,
+    /// Hash of its rows, where its footer states one; a segment without a row group is not asked.
+    pub hash: Option<String>,
 }
 
 impl Source {
@@ -103,11 +114,20 @@ impl Source {
         self.span
     }
 
-    /// Segments that were read so far, in order, with their rows.
-    pub fn inputs(&self) -> Vec<(&Segment, u64)> {
+    /// Segments that were read so far, in order.
+    pub fn inputs<'a>(&'a self) -> Vec<Input<'a>> {
         let read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let rows = |set, path: &Path| self.tasks[set].iter().filter(|t| t.path == path).map(|t| t.rows as u64).sum();
-        read.iter().flat_map(|set| self.segments[set].iter().map(move |s| (s, rows(set, &s.path)))).collect()
+        let mut known: BTreeMap<&Path, (u64, Option<&str>)> = BTreeMap::new();
+        for task in read.iter().flat_map(|set| &self.tasks[set]) {
+            let (rows, hash) = known.entry(&task.path).or_default();
+            *rows += task.rows as u64;
+            *hash = task.identity.as_deref();
+        }
+        let input = |segment: &'a Segment| {
+            let (rows, hash) = known.get(segment.path.as_path()).copied().unwrap_or_default();
+            Input { segment, rows, hash: hash.map(str::to_owned) }
+        };
+        read.iter().flat_map(|set| &self.segments[set]).map(input).collect()
     }
 
     /// Bytes that may be used, where a limit is known.

@@ -108,7 +108,7 @@ impl Source {
 fn path(folder: &Path, task: &Task) -> Result<PathBuf> {
     let identity = match &task.identity {
         Some(identity) => identity.to_string(),
-        None => of_file(&task.path).with_context(|| format!("cannot read segment {}", task.path.display()))?,
+        None => hash_file(&task.path).with_context(|| format!("cannot read segment {}", task.path.display()))?,
     };
     ensure!(identity.bytes().all(|b| b.is_ascii_hexdigit()), "{} has a strange hash", task.path.display());
     let stem = task.path.file_stem().unwrap_or_default().to_string_lossy();
@@ -116,7 +116,8 @@ fn path(folder: &Path, task: &Task) -> Result<PathBuf> {
     Ok(folder.join(format!("day={}", task.day)).join(name))
 }
 
-fn of_file(path: &Path) -> std::io::Result<String> {
+/// SHA-256 of a file, hexadecimal.
+pub fn hash_file(path: &Path) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     let mut file = std::fs::File::open(path)?;
     let mut buffer = vec![0; 256 << 10];

@@ -100,6 +100,22 @@ fn files(report: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// The hash that the segment's footer states, as text that is not packed.
+fn assert_inputs_are_named_by_the_hash_of_their_rows(data: &Path, report: &Path) {
+    let manifest: archive::Manifest =
+        serde_json::from_slice(&std::fs::read(report.join("manifest.json")).unwrap()).unwrap();
+    assert!(!manifest.inputs.is_empty());
+    for input in &manifest.inputs {
+        let hash = input.hash.as_ref().unwrap();
+        assert!(hash.len() == 32 && input.sha256.is_empty(), "{input:?}");
+        let segment = std::fs::read(data.join(&input.path)).unwrap();
+        assert_eq!(input.bytes, segment.len() as u64);
+        let stated = "kafkaspider.hash";
+        let after = segment.windows(stated.len()).position(|bytes| bytes == stated.as_bytes()).unwrap();
+        assert!(segment[after..].windows(32).any(|bytes| bytes == hash.as_bytes()), "{input:?}");
+    }
+}
+
 #[test]
 fn a_database_gives_the_same_reports_as_the_archive_that_was_uploaded() {
     let Some(world) = world("a_database_gives_the_same_reports_as_the_archive_that_was_uploaded") else { return };
@@ -114,7 +130,9 @@ fn a_database_gives_the_same_reports_as_the_archive_that_was_uploaded() {
         &["languages"],
         &["keywords", "--day", "2026-11-21"],
     ] {
-        let one = files(&report(&data, miner));
+        let one = report(&data, miner);
+        assert_inputs_are_named_by_the_hash_of_their_rows(&data, &one);
+        let one = files(&one);
         let other = report(&data, &[miner, &["--source", &world.url]].concat());
         let manifest: serde_json::Value =
             serde_json::from_slice(&std::fs::read(other.join("manifest.json")).unwrap()).unwrap();
