@@ -142,7 +142,7 @@ impl RunDir {
         let rows = manifest.outputs.iter().map(|entry| (entry.path.clone(), entry.rows));
         let mut rows: BTreeMap<String, Option<u64>> = rows.collect();
         let mut outputs = Vec::new();
-        hash_files(self.path(), "", &mut outputs)?;
+        hash_files(self.path(), &mut outputs)?;
         for output in &mut outputs {
             output.rows = rows.remove(&output.path).flatten();
         }
@@ -163,17 +163,28 @@ impl RunDir {
     }
 }
 
-/// Hashes and syncs every file in a folder, and syncs the folders.
-fn hash_files(folder: &Path, prefix: &str, found: &mut Vec<FileEntry>) -> Result<()> {
+/// Hashes every file in a folder while another thread syncs them, and syncs the folders.
+fn hash_files(folder: &Path, found: &mut Vec<FileEntry>) -> Result<()> {
+    let mut files = Vec::new();
+    list_files(folder, "", &mut files)?;
+    std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| files.iter().try_for_each(|(path, _)| durable::sync_file(path)));
+        for (path, relative) in &files {
+            let (sha256, bytes) = hash_file(path).map_err(Error::io("cannot read", path))?;
+            found.push(FileEntry { path: relative.clone(), sha256, bytes, rows: None, ..FileEntry::default() });
+        }
+        syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The files of a folder and those below it, each with its path from there; the folders are synced.
+fn list_files(folder: &Path, prefix: &str, found: &mut Vec<(PathBuf, String)>) -> Result<()> {
     for path in entries(folder)? {
         let relative = format!("{prefix}{}", name(&path));
-        if path.is_dir() {
-            hash_files(&path, &format!("{relative}/"), found)?;
-            continue;
+        match path.is_dir() {
+            true => list_files(&path, &format!("{relative}/"), found)?,
+            false => found.push((path, relative)),
         }
-        let (sha256, bytes) = hash_file(&path).map_err(Error::io("cannot read", &path))?;
-        durable::sync_file(&path)?;
-        found.push(FileEntry { path: relative, sha256, bytes, rows: None, ..FileEntry::default() });
     }
     durable::sync_dir(folder)
 }

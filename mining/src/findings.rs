@@ -21,7 +21,7 @@ pub struct Findings {
 }
 
 /// Writes the content of a file.
-pub type Writing = Box<dyn FnOnce(&mut dyn std::io::Write) -> Result<()>>;
+pub type Writing = Box<dyn FnOnce(&mut (dyn std::io::Write + Send)) -> Result<()>>;
 
 /// A file of a report that is no table.
 pub struct Extra {

@@ -5,7 +5,7 @@
 //!
 //! Records are artefacts with bodies of 10 KB cut from real pages, in 16 partitions, once packed with zstd and once not at
 //! all. Read: by a member of a group, from its first record to its last, beside a bare consumer's loop; `kcat -C` is a whole
-//! process. Written: publishes of 1,000 records, each of which covers 16 partitions and is durable when it returns, beside a
+//! process. Written: publishes of 1,000 records (`--batch`), each of which covers 16 partitions and is durable when it returns, beside a
 //! bare producer with acks=all and no transaction that is flushed once, at the end. All take turns in each round; the first
 //! round warms up, and before it some hundred small transactions do, since a young JVM compiles what they need while they run.
 //! Medians count. Rates are of bodies. Ends with 1 when a goal is missed.
@@ -30,17 +30,15 @@ use bus::{Batch, Bus, Cleanup, Cover, Event, Options, Output, TopicSpec};
 use report::{Measured, Report};
 use threads::Threads;
 
-/// Records of one publish.
-const BATCH: usize = 1_000;
 /// Transactions that warm the broker up, and records of each.
 const TRANSACTIONS: usize = 500;
 const WARMING: usize = 50;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let url = args.next().expect("usage: bench_kafka URL [--rounds N] [--mb N] [--pages FOLDER] [--broker-pid PID] [--only read|write] [--set NAME=VALUE]…");
+    let url = args.next().expect("usage: bench_kafka URL [--rounds N] [--mb N] [--pages FOLDER] [--broker-pid PID] [--only read|write] [--batch N] [--set NAME=VALUE]…");
     let (mut rounds, mut megabytes, mut folder, mut broker) = (5, 300, pages::documentation(), None);
-    let (mut only, mut set) = (None, Vec::new());
+    let (mut only, mut set, mut batch) = (None, Vec::new(), 1_000);
     while let (Some(flag), Some(value)) = (args.next(), args.next()) {
         match flag.as_str() {
             "--rounds" => rounds = value.parse().unwrap(),
@@ -48,6 +46,7 @@ fn main() -> ExitCode {
             "--pages" => folder = value.into(),
             "--broker-pid" => broker = Some(value.parse().unwrap()),
             "--only" => only = Some(value),
+            "--batch" => batch = value.parse().unwrap(),
             "--set" => {
                 let (name, value) = value.split_once('=').expect("--set needs NAME=VALUE");
                 set.push((name.to_owned(), value.to_owned()));
@@ -56,8 +55,8 @@ fn main() -> ExitCode {
         }
     }
     let bodies = pages::cuts(&folder, megabytes * 1_000_000);
-    let batches: Vec<Vec<Output>> = bodies.chunks(BATCH).map(outputs).collect();
-    println!("{} records of 10 KB, pages of {}", bodies.len(), folder.display());
+    let batches: Vec<Vec<Output>> = bodies.chunks(batch).map(outputs).collect();
+    println!("{} records of 10 KB, {batch} in a publish, pages of {}", bodies.len(), folder.display());
     let url = url.trim_end_matches('/').to_owned();
     let bench = Bench { url, rounds, batches, records: bodies.len(), broker, only, set };
     let good = ["zstd", "none"].map(|codec| bench.measure(codec));

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::graph::Csr;
 use crate::findings::Extra;
+use crate::threads::both;
 
 /// A format of graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub fn file(format: Format, urls: Vec<Box<str>>, ranks: Vec<f64>, outgoing: Csr)
 /// Edges of a piece, which one thread makes ready.
 const PIECE: usize = 16 << 10;
 
-fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
+fn edges(out: &mut (dyn Write + Send), urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
     let line = |into: &mut Vec<u8>, from: usize, to: u32| {
         into.extend_from_slice(urls[from].as_bytes());
         into.push(b'\t');
@@ -62,10 +63,14 @@ fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
         outgoing.rows(nodes.clone(), |from, part| part.iter().for_each(|&to| line(&mut lines, from, to)))?;
         Ok(lines)
     };
+    let write =
+        |out: &mut (dyn Write + Send), ready: &[Vec<u8>]| ready.iter().try_for_each(|lines| out.write_all(lines));
+    let mut ready: Vec<Vec<u8>> = Vec::new();
     let mut pieces = outgoing.pieces(PIECE).into_iter().peekable();
     while let Some(first) = pieces.next() {
         if outgoing.degree(first.start) > PIECE {
             // One page with so many links: straight to the file.
+            write(out, &std::mem::take(&mut ready))?;
             let (mut result, mut lines) = (Ok(()), Vec::new());
             outgoing.rows(first, |from, part| {
                 for some in part.chunks(PIECE) {
@@ -85,14 +90,16 @@ fn edges(out: &mut dyn Write, urls: &[Box<str>], outgoing: &Csr) -> Result<()> {
         {
             some.push(next);
         }
-        for lines in some.par_iter().map(of_some).collect::<Result<Vec<_>>>()? {
-            out.write_all(&lines)?;
-        }
+        // Those before are written meanwhile.
+        let next = || some.par_iter().map(of_some).collect::<Result<Vec<_>>>();
+        let (written, next) = both(rayon::current_num_threads(), || write(out, &ready), next);
+        written?;
+        ready = next?;
     }
-    Ok(())
+    Ok(write(out, &ready)?)
 }
 
-fn graphml(out: &mut dyn Write, urls: &[Box<str>], ranks: &[f64], outgoing: &Csr) -> Result<()> {
+fn graphml(out: &mut (dyn Write + Send), urls: &[Box<str>], ranks: &[f64], outgoing: &Csr) -> Result<()> {
     out.write_all(
         b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n\
           <key id=\"url\" for=\"node\" attr.name=\"url\" attr.type=\"string\"/>\n\
