@@ -178,7 +178,8 @@ def main():
             for name, flags in MINERS:
                 summary, figures = report(name, *flags)
                 told = f"mine {name} {' '.join(flags)}"
-                line(told, pages, "pages", *figures)
+                rounds = summary["facts"].get("rounds")
+                line(told, pages, "pages", *figures, f"{rounds} rounds" if rounds else "")
                 costs.setdefault(told, []).append((pages, figures[1], figures[2]))
                 if name == "links":
                     os.replace(f"{summary['path']}/edges.tsv", f"{data}/edges.tsv")

@@ -1,4 +1,4 @@
-//! Links `mine` to a fixed address on Linux.
+//! Links `mine` to a fixed address on Linux with the GNU C library.
 //!
 //! Polars brings some hundred thousand addresses of functions, which a position-independent executable fills in at each start:
 //! half of what starting takes, and a query starts twice (docs/mine-2026-11-23.md). What is given up is the random place of the
@@ -6,7 +6,8 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+    let is = |name: &str, wanted: &str| std::env::var(name).is_ok_and(|value| value == wanted);
+    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
         println!("cargo:rustc-link-arg-bins=-no-pie");
     }
 }
