@@ -57,7 +57,7 @@ pub fn choose(rows: &Rows, starts: usize, seed: u64, tick: Tick<'_>) -> Result<(
     let sample = rows.sample(SAMPLE)?;
     for k in TRIED.into_iter().filter(|&k| k <= most) {
         let run = Run::start(&sample, k, seed, 0, tick)?;
-        tried.push((k, run.silhouette, run.inertia(&sample)));
+        tried.push((k, run.silhouette(&sample, tick)?, run.inertia(&sample)));
     }
     let best = tried.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best });
     Ok((cluster(rows, best.map_or(1, |best| best.0), starts, seed, tick)?, tried))
@@ -89,7 +89,7 @@ pub fn cluster(rows: &Rows, k: usize, starts: usize, seed: u64, tick: Tick<'_>) 
     run.go_on(rows, Measure::Euclid, LONG, tick)?;
     let others: Vec<f64> = others.iter().map(|labels| rand_index(&run.labels, labels)).collect();
     let stability = (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64);
-    run.finish(rows, stability)
+    run.finish(rows, stability, tick)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `mine cluster`: pages that speak of the same.
 
+mod bounds;
 mod describe;
 mod kmeans;
 mod label;

@@ -2,11 +2,13 @@
 //!
 //! The matrix of centres stands term by term, the values of all clusters side by side: a row's products with all centres are
 //! then sums of short dense slices, which the compiler turns into vector code. Sums of clusters are kept from round to round
-//! and changed by the rows that moved, in their order: so labels do not depend on threads.
+//! and changed by the rows that moved, in their order: so labels do not depend on threads. Rows whose nearest centre cannot have changed
+//! are not looked at ([`super::bounds`]), nor are blocks of them read.
 
 use anyhow::Result;
 use rayon::prelude::*;
 
+use super::bounds::{Bounds, margin};
 use super::kmeans::{Clustering, Tick};
 use super::rows::{BLOCK, Block, Rows};
 use super::seeds::{Draw, seeds};
@@ -36,8 +38,11 @@ pub struct Run {
     centres: Vec<f32>,
     /// What is taken off each product before they are compared.
     bias: Vec<f32>,
-    /// Simplified silhouette, from -1 to 1.
-    pub silhouette: f64,
+    /// Length of each centre outside the terms that rows share.
+    own: Vec<f64>,
+    /// Squared length of all centres, where nothing is taken off the products for it.
+    level: f64,
+    pub(super) bounds: Bounds,
     rounds: usize,
 }
 
@@ -90,16 +95,23 @@ impl Run {
             sizes: vec![0; k],
             centres: vec![0.0; rows.columns * k],
             bias: vec![0.0; k],
-            silhouette: 0.0,
+            own: vec![0.0; k],
+            level: 1.0,
+            bounds: Bounds::new(rows.len()),
             rounds: 0,
         })
     }
 
     /// Rounds until no row moves, at most so many.
     pub fn go_on(&mut self, rows: &Rows, measure: Measure, most: usize, tick: Tick<'_>) -> Result<()> {
-        for _ in 0..most {
+        for round in 0..most {
             tick(0)?;
-            self.centre(rows, measure);
+            let moved = self.centre(rows, measure);
+            match round {
+                // distances are of another kind than before
+                0 => self.bounds.forget(),
+                _ => self.bounds.moved(&moved, &self.labels),
+            }
             self.rounds += 1;
             if self.assign(rows, tick)? == 0 {
                 break;
@@ -108,10 +120,11 @@ impl Run {
         Ok(())
     }
 
-    /// Centres from sums.
-    fn centre(&mut self, rows: &Rows, measure: Measure) {
+    /// Centres from sums; gives how far each has moved.
+    fn centre(&mut self, rows: &Rows, measure: Measure) -> Vec<f64> {
         let k = self.k;
-        let squares = self.squares(rows);
+        let own = self.own_squares(rows);
+        let squares = self.squares(&own);
         let scale: Vec<f64> = (0..k)
             .map(|c| match measure {
                 Measure::Cosine => {
@@ -132,69 +145,113 @@ impl Run {
                 Measure::Euclid => (squares[c] * scale[c] * scale[c] / 2.0) as f32,
             })
             .collect();
-        self.centres.par_chunks_mut(k * 4096).zip(self.sums.par_chunks(k * 4096)).for_each(|(centres, sums)| {
+        self.level = if measure == Measure::Cosine { 1.0 } else { 0.0 };
+        let of_some = |(centres, sums): (&mut [f32], &[f64])| {
+            let mut moved = vec![0.0f64; k];
             for (centres, sums) in centres.chunks_exact_mut(k).zip(sums.chunks_exact(k)) {
-                for ((centre, sum), scale) in centres.iter_mut().zip(sums).zip(&scale) {
-                    *centre = (sum * scale) as f32;
+                for (((centre, sum), scale), moved) in centres.iter_mut().zip(sums).zip(&scale).zip(&mut moved) {
+                    let now = (sum * scale) as f32;
+                    let by = f64::from(now) - f64::from(*centre);
+                    *moved += by * by;
+                    *centre = now;
                 }
             }
-        });
+            moved
+        };
+        let pieces = self.centres.par_chunks_mut(k * 4096).zip(self.sums.par_chunks(k * 4096));
+        let mut moved = added(k, &pieces.map(of_some).collect::<Vec<_>>());
+        for c in 0..k {
+            let now = own[c].sqrt() * scale[c];
+            let by = now - std::mem::replace(&mut self.own[c], now);
+            moved[c] = by.mul_add(by, moved[c]).sqrt();
+        }
         debug_assert_eq!(self.centres.len(), rows.columns * k);
+        moved
     }
 
     /// Puts each row to its nearest centre; gives how many moved. Sums change while later rows are still compared with the
     /// centres, which do not.
     fn assign(&mut self, rows: &Rows, tick: Tick<'_>) -> Result<usize> {
-        let (mut moved, mut silhouette) = (0, 0.0);
-        let numbers: Vec<usize> = (0..rows.blocks()).collect();
+        let mut moved = 0;
+        let is_open = |&number: &usize| {
+            let first = number * BLOCK;
+            (first..(first + BLOCK).min(rows.len())).any(|row| self.bounds.is_open(row))
+        };
+        let numbers: Vec<usize> = (0..rows.blocks()).filter(is_open).collect();
         for some in numbers.chunks(rows.at_once()) {
             tick(0)?;
             let nearest = |products: &mut Vec<f32>, &number: &usize| {
                 let block = rows.block(number)?;
-                let (labels, silhouette) = self.nearest(&block, products);
-                Ok((number, block, labels, silhouette))
+                let (labels, margins) = self.nearest(rows, &block, number * BLOCK, products);
+                Ok((number, block, labels, margins))
             };
             let found: Vec<_> = some.par_iter().map_init(|| vec![0.0f32; self.k], nearest).collect::<Result<_>>()?;
-            silhouette = found.iter().fold(silhouette, |all, (.., sum)| all + sum);
+            for (number, .., margins) in &found {
+                self.bounds.set(number * BLOCK, margins);
+            }
             let rows = found.iter().flat_map(|(number, block, labels, _)| {
                 labels.iter().enumerate().map(move |(place, &label)| (number * BLOCK + place, block.of(place), label))
             });
             moved += self.put(rows);
         }
-        self.silhouette = silhouette / rows.len().max(1) as f64;
         Ok(moved)
     }
 
-    /// The nearest centre of each row of a block, and the sum of their silhouettes.
-    fn nearest(&self, block: &Block, products: &mut [f32]) -> (Vec<u32>, f64) {
+    /// The nearest centre of each row of a block, and by how much it is that; `first` is the number of its first row.
+    fn nearest(&self, rows: &Rows, block: &Block, first: usize, products: &mut [f32]) -> (Vec<u32>, Vec<f32>) {
+        let of_row = |place: usize| {
+            let row = first + place;
+            if !self.bounds.is_open(row) {
+                return (self.labels[row], self.bounds.of(row));
+            }
+            let (label, best, second) = self.scores(block.of(place), products);
+            (label, margin(rows.square(row) - rows.own(row) + self.level, best, second))
+        };
+        (0..block.len()).map(of_row).unzip()
+    }
+
+    /// The centre with the highest score, that score and the second highest.
+    pub(super) fn scores(&self, (terms, weights): Cells<'_>, products: &mut [f32]) -> (u32, f32, f32) {
         let (k, centres, bias) = (self.k, &self.centres, &self.bias);
-        let (mut labels, mut silhouette) = (Vec::with_capacity(block.len()), 0.0);
-        for row in 0..block.len() {
-            products.fill(0.0);
-            let (terms, weights) = block.of(row);
-            for (&term, &weight) in terms.iter().zip(weights) {
-                let at = term as usize * k;
-                for (product, centre) in products.iter_mut().zip(&centres[at..at + k]) {
-                    *product += weight * centre;
-                }
-            }
-            let (mut best, mut first, mut second) = (0u32, f32::NEG_INFINITY, f32::NEG_INFINITY);
-            for (cluster, (product, bias)) in (0u32..).zip(products.iter().zip(bias)) {
-                let score = product - bias;
-                if score > first {
-                    (best, first, second) = (cluster, score, first);
-                } else if score > second {
-                    second = score;
-                }
-            }
-            labels.push(best);
-            // Distances are 1 - cosine here: how much farther the second centre is than the first.
-            let (a, b) = (1.0 - f64::from(first), 1.0 - f64::from(second));
-            if b.is_finite() && b > 0.0 {
-                silhouette += (b - a) / b;
+        products.fill(0.0);
+        for (&term, &weight) in terms.iter().zip(weights) {
+            let at = term as usize * k;
+            for (product, centre) in products.iter_mut().zip(&centres[at..at + k]) {
+                *product += weight * centre;
             }
         }
-        (labels, silhouette)
+        let (mut best, mut first, mut second) = (0u32, f32::NEG_INFINITY, f32::NEG_INFINITY);
+        for (cluster, (product, bias)) in (0u32..).zip(products.iter().zip(bias)) {
+            let score = product - bias;
+            if score > first {
+                (best, first, second) = (cluster, score, first);
+            } else if score > second {
+                second = score;
+            }
+        }
+        (best, first, second)
+    }
+
+    /// The simplified silhouette, from -1 to 1, by the centres of the last round.
+    pub fn silhouette(&self, rows: &Rows, tick: Tick<'_>) -> Result<f64> {
+        let of_row = |cells: Cells<'_>, products: &mut [f32]| {
+            let (_, first, second) = self.scores(cells, products);
+            // Distances are 1 - cosine here: how much farther the second centre is than the first.
+            let (a, b) = (1.0 - f64::from(first), 1.0 - f64::from(second));
+            if b.is_finite() && b > 0.0 { (b - a) / b } else { 0.0 }
+        };
+        let of_block = |products: &mut Vec<f32>, &number: &usize| {
+            let block = rows.block(number)?;
+            Ok((0..block.len()).map(|place| of_row(block.of(place), products)).sum::<f64>())
+        };
+        let mut all = 0.0;
+        let numbers: Vec<usize> = (0..rows.blocks()).collect();
+        for some in numbers.chunks(rows.at_once()) {
+            tick(0)?;
+            let sums = some.par_iter().map_init(|| vec![0.0f32; self.k], of_block).collect::<Result<Vec<f64>>>()?;
+            all = sums.iter().fold(all, |all, sum| all + sum);
+        }
+        Ok(all / rows.len().max(1) as f64)
     }
 
     /// Puts rows to clusters; gives how many of them were in another. Sums are changed by as many threads as there are, each
@@ -232,8 +289,17 @@ impl Run {
         moves.len()
     }
 
+    /// By cluster, the squares of the terms that only one of its rows has.
+    fn own_squares(&self, rows: &Rows) -> Vec<f64> {
+        let mut own = vec![0.0f64; self.k];
+        for (row, &label) in self.labels.iter().enumerate() {
+            own[label as usize] += rows.own(row);
+        }
+        own
+    }
+
     /// Squared lengths of the sums, with the terms that only one row has: those of two rows never meet.
-    fn squares(&self, rows: &Rows) -> Vec<f64> {
+    fn squares(&self, own: &[f64]) -> Vec<f64> {
         let of_some = |sums: &[f64]| {
             let mut squares = vec![0.0f64; self.k];
             for sums in sums.chunks_exact(self.k) {
@@ -243,28 +309,22 @@ impl Run {
             }
             squares
         };
-        // By pieces of a fixed length, added up in their order: so the sum is the same on any number of threads.
-        let pieces: Vec<Vec<f64>> = self.sums.par_chunks(self.k * 4096).map(of_some).collect();
-        let mut squares = vec![0.0f64; self.k];
-        for piece in pieces {
-            squares.iter_mut().zip(piece).for_each(|(square, piece)| *square += piece);
-        }
-        for (row, &label) in self.labels.iter().enumerate() {
-            squares[label as usize] += rows.own(row);
-        }
+        let mut squares = added(self.k, &self.sums.par_chunks(self.k * 4096).map(of_some).collect::<Vec<_>>());
+        squares.iter_mut().zip(own).for_each(|(square, own)| *square += own);
         squares
     }
 
     /// Sum of squared distances to the means: the squares of the rows less those of the sums, each divided by its size.
     pub fn inertia(&self, rows: &Rows) -> f64 {
-        let squares = self.squares(rows);
+        let squares = self.squares(&self.own_squares(rows));
         let all: f64 = (0..rows.len()).map(|row| rows.square(row)).sum();
         all - squares.iter().zip(&self.sizes).map(|(square, &size)| square / f64::from(size.max(1))).sum::<f64>()
     }
 
     /// Clusters numbered by size, equal ones by their first row; empty ones dropped.
-    pub fn finish(self, rows: &Rows, stability: Option<f64>) -> Result<Clustering> {
+    pub fn finish(self, rows: &Rows, stability: Option<f64>, tick: Tick<'_>) -> Result<Clustering> {
         let k = self.k;
+        let silhouette = self.silhouette(rows, tick)?;
         let mut first = vec![usize::MAX; k];
         for (row, &label) in self.labels.iter().enumerate().rev() {
             first[label as usize] = row;
@@ -275,7 +335,7 @@ impl Run {
         for (place, &cluster) in (0u32..).zip(&order) {
             number[cluster] = place;
         }
-        let squares = self.squares(rows);
+        let squares = self.squares(&self.own_squares(rows));
         let distance = |row: usize, (terms, weights): (&[u32], &[f32])| {
             let cluster = self.labels[row] as usize;
             let size = f64::from(self.sizes[cluster]);
@@ -294,9 +354,18 @@ impl Run {
             labels: self.labels.iter().map(|&label| number[label as usize]).collect(),
             inertia: distances.iter().sum(),
             distances,
-            silhouette: self.silhouette,
+            silhouette,
             rounds: self.rounds,
             stability,
         })
     }
+}
+
+/// Sums by cluster of pieces of a fixed length, added up in their order: so they are the same on any number of threads.
+fn added(k: usize, pieces: &[Vec<f64>]) -> Vec<f64> {
+    let mut all = vec![0.0f64; k];
+    for piece in pieces {
+        all.iter_mut().zip(piece).for_each(|(all, piece)| *all += piece);
+    }
+    all
 }
