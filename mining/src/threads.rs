@@ -61,6 +61,22 @@ pub fn limit_streaming(options: &Options, limit: Option<u64>) -> Result<()> {
     again_with(&wanted)
 }
 
+/// Works on each of some things, and gives what came of them in their order: side by side, but on a thread of the pool one after the
+/// other. What waits there for others takes up another task meanwhile, and stays beneath it on its stack though its own is done.
+pub fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if things.len() < 2 || rayon::current_thread_index().is_some() {
+        return things.iter().map(work).collect();
+    }
+    let mut found: Vec<Option<R>> = things.iter().map(|_| None).collect();
+    rayon::in_place_scope(|scope| {
+        for (thing, found) in things.iter().zip(&mut found) {
+            let work = &work;
+            scope.spawn(move |_| *found = Some(work(thing)));
+        }
+    });
+    found.into_iter().flatten().collect()
+}
+
 /// Does two things: side by side where there is more than one thread. The second is done by the calling thread; so both may wait
 /// for the pool.
 pub fn both<A: Send, B>(threads: usize, first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
@@ -72,4 +88,19 @@ pub fn both<A: Send, B>(threads: usize, first: impl FnOnce() -> A + Send, second
         let second = second();
         (first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), second)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_keeps_the_order_on_a_thread_of_the_pool_and_off_it() {
+        let things: Vec<u64> = (0..1000).collect();
+        let squares = || each(&things, |thing| thing * thing);
+        let wanted: Vec<u64> = things.iter().map(|thing| thing * thing).collect();
+        assert_eq!(squares(), wanted);
+        assert_eq!(rayon::join(squares, squares), (wanted.clone(), wanted));
+        assert_eq!(each(&[] as &[u64], |_| 1), [0u64; 0]);
+    }
 }

@@ -12,6 +12,7 @@ use super::cells::{self, At, Cells};
 use super::file::{Bags, Doc, Parts, Raw, joined};
 use crate::source::{Batch, Newest, Source};
 use crate::text::{Tokens, language};
+use crate::threads::each;
 
 /// The cells of all pages are kept in memory up to so many bytes, or an eighth of the limit of memory.
 const KEPT: u64 = 256 << 20;
@@ -275,7 +276,7 @@ fn bags(source: &Source, batch: &Batch, tokens: &Tokens) -> Result<Vec<u8>> {
     let one = |rows: &Vec<usize>| part(source, batch, tokens, rows);
     let parts: Result<Vec<_>> = match source.side_by_side() {
         1 => cut.iter().map(one).collect(),
-        _ => cut.par_iter().map(one).collect(),
+        _ => each(&cut, one).into_iter().collect(),
     };
     Ok(joined(&parts?))
 }

@@ -16,6 +16,7 @@ use crate::source::{Batch, Newest, Source};
 use crate::text::language;
 use crate::text::stop::{Choice, Lists};
 use crate::text::words::words;
+use crate::threads::each;
 
 const MAGIC: &[u8; 8] = b"KSMINH1\n";
 /// Bytes of one document: row, flag, hash of its text, signature.
@@ -112,7 +113,8 @@ fn file(source: &Source, batch: &Batch, lists: &Lists, width: usize, min_shingle
         }
         Ok(out)
     };
-    let found = rows.par_chunks(ROWS).map(some).collect::<Result<Vec<_>>>()?;
+    let cut: Vec<&[usize]> = rows.chunks(ROWS).collect();
+    let found = each(&cut, |rows| some(rows)).into_iter().collect::<Result<Vec<_>>>()?;
     let mut out = MAGIC.to_vec();
     found.iter().for_each(|some| out.extend_from_slice(some));
     let sum = Sha256::digest(&out);

@@ -3,13 +3,13 @@
 mod sections;
 mod weigh;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
 use archive::DataSet;
 use clap::{Args, FromArgMatches};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
-use rayon::prelude::*;
 
 use crate::bags::{Corpus, Page};
 use crate::findings::{Findings, Table};
@@ -17,6 +17,7 @@ use crate::miner::ColumnKind::{Float, Int, Text};
 use crate::miner::{Miner, Params, TableSpec, column};
 use crate::source::Source;
 use crate::text::{self, Tokens};
+use crate::threads::each;
 pub use weigh::{Scheme, Weights};
 
 /// The miner.
@@ -73,8 +74,9 @@ struct Flags {
     text: text::Flags,
 }
 
-/// Pages whose rows are made at once, and become a row group.
+/// Pages whose rows are made at once, and become a row group; fewer where they have so many words.
 const PIECE: usize = 1024;
+const WORDS: u64 = 1 << 19;
 
 fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let flags = Flags::from_arg_matches(params.flags)?;
@@ -85,13 +87,13 @@ fn mine(source: &Source, params: &Params<'_>) -> Result<Findings> {
     let mut findings = sections::describe(&corpus, &weights, params.rows)?;
     let mut next = 0;
     findings.tables.push(Table::in_pieces(&TABLES[0], move || {
-        let pages = next..corpus.pages.len().min(next + PIECE);
+        let pages = piece_from(&corpus.pages, next);
         next = pages.end;
         if pages.is_empty() {
             return Ok(None);
         }
         let (corpus, weights) = (Arc::clone(&corpus), Arc::clone(&weights));
-        Ok(Some(Box::new(move || piece(&corpus, &weights, &corpus.pages[pages], top))))
+        Ok(Some(Box::new(move || rows(&corpus, &weights, &corpus.pages[pages], top))))
     }));
     Ok(findings)
 }
@@ -119,9 +121,19 @@ fn ranked(corpus: &Corpus, weights: &Weights, page: &Page, top: usize) -> Result
     Ok(cells)
 }
 
-fn piece(corpus: &Corpus, weights: &Weights, pages: &[Page], top: usize) -> Result<DataFrame> {
-    let cells: Vec<Vec<Cell>> =
-        pages.par_iter().map(|page| ranked(corpus, weights, page, top)).collect::<Result<_>>()?;
+/// The pages of the piece that begins with one; at least that one, if there is one.
+fn piece_from(pages: &[Page], from: usize) -> Range<usize> {
+    let (mut to, mut words) = (from, 0);
+    while to < pages.len().min(from + PIECE) && words < WORDS {
+        words += u64::from(pages[to].length);
+        to += 1;
+    }
+    from..to
+}
+
+fn rows(corpus: &Corpus, weights: &Weights, pages: &[Page], top: usize) -> Result<DataFrame> {
+    let cells = each(pages, |page| ranked(corpus, weights, page, top));
+    let cells: Vec<Vec<Cell>> = cells.into_iter().collect::<Result<_>>()?;
     let all = || cells.iter().flatten();
     let count = all().count();
     let mut urls = Vec::with_capacity(count);

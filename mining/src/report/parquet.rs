@@ -4,6 +4,7 @@
 //! ([`Encoder`]), by as many threads as there are, and written in its turn.
 
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub fn write(path: &Path, frame: &DataFrame) -> Result<()> {
 
 /// A table that is written piece by piece, each a row group.
 pub struct Pieces {
-    writer: BatchedWriter<File>,
+    writer: BatchedWriter<BufWriter<File>>,
     encoder: Arc<Encoder>,
 }
 
@@ -57,7 +58,9 @@ impl Pieces {
     }
 
     fn with(path: &Path, schema: &Schema, compression: ParquetCompression) -> Result<Pieces> {
-        let writer = ParquetWriter::new(File::create_new(path)?).with_compression(compression).batched(schema)?;
+        let writer = ParquetWriter::new(BufWriter::new(File::create_new(path)?))
+            .with_compression(compression)
+            .batched(schema)?;
         let arrow = schema.to_arrow(CompatLevel::newest());
         let encoder = Encoder {
             types: to_parquet_schema(&arrow)?,
@@ -102,6 +105,13 @@ impl Encoder {
     /// Makes a row group, by several threads where some are idle.
     pub fn encode(&self, frame: &DataFrame) -> Result<Encoded> {
         let columns = frame.columns().par_iter().enumerate().map(|(at, column)| self.column(at, column));
+        let columns = columns.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        Ok(Encoded { rows: frame.height(), columns })
+    }
+
+    /// The same by this thread alone, for one of several row groups at once.
+    pub fn encode_alone(&self, frame: &DataFrame) -> Result<Encoded> {
+        let columns = frame.columns().iter().enumerate().map(|(at, column)| self.column(at, column));
         let columns = columns.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         Ok(Encoded { rows: frame.height(), columns })
     }

@@ -67,11 +67,13 @@ impl Line {
     }
 }
 
-fn make(spec: &TableSpec, encoder: &Encoder, piece: Piece, first: usize) -> Result<Made> {
+fn make(spec: &TableSpec, encoder: &Encoder, piece: Piece, first: usize, alone: bool) -> Result<Made> {
     let frame = piece()?;
     spec.check(&frame)?;
     let (rows, bytes, head) = (frame.height(), frame.estimated_size(), frame.head(Some(first)));
-    Ok(Made { encoded: encoder.encode(&frame)?, rows, bytes, head })
+    // What waits for others on a thread of the pool may take up another piece meanwhile, and come back to its own much later.
+    let encoded = if alone { encoder.encode(&frame) } else { encoder.encode_alone(&frame) };
+    Ok(Made { encoded: encoded?, rows, bytes, head })
 }
 
 /// Writes all pieces that `next` gives, and ends the file; gives the number of rows and the first of them.
@@ -109,7 +111,7 @@ pub fn write(
             let (encoder, moved, lock) = (&encoder, &moved, &lock);
             let work = move || {
                 // A panic would leave the piece under way for ever.
-                let made = program::contained(|| make(spec, encoder, piece, first));
+                let made = program::contained(|| make(spec, encoder, piece, first, alone));
                 let made = made.unwrap_or_else(|panic| Err(anyhow!("bug: rows cannot be made: {panic}")));
                 lock().take(number, made, first);
                 moved.notify_all();
