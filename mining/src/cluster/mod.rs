@@ -33,13 +33,14 @@ pub const MINER: Miner = Miner {
     help: "\
 Input: `pages` (text, language, status): each URL's newest fetch with status 200 and HTML over the span.
 
-Method: each page is its row of TF-IDF weights as in `mine keywords`, of length 1. Spherical k-means (Dhillon and Modha \
-2001) from k-means++ seeds (Arthur and Vassilvitskii 2007), all pages in each round; the best of --starts short runs goes \
-on until no page moves, in the end by Euclidean distance to the mean, whose sum of squares is the inertia. Without --k the \
-number is the one of 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 (up to the square root of the pages) with the highest simplified \
-silhouette (Hruschka, de Castro, Campello 2004) on at most 4,000 pages. Labels: class-based TF-IDF (Grootendorst 2022). Stability: the mean \
-adjusted Rand index (Hubert and Arabie 1985) of the other starts against the one taken. The map shows at most 2,000 pages \
-by their two principal components.
+Method: each page is its row of TF-IDF weights as in `mine keywords`, of length 1. Spherical k-means (Dhillon and \
+Modha 2001) from k-means++ seeds (Arthur and Vassilvitskii 2007), all pages in each round, each compared with all \
+centres only where they have moved so far that another could be nearer (Hamerly 2010); the best of --starts short \
+runs goes on until no page moves, in the end by Euclidean distance to the mean, whose sum of squares is the inertia. \
+Without --k the number is the one of 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 (up to the square root of the pages) with \
+the highest simplified silhouette (Hruschka, de Castro, Campello 2004) on at most 4,000 pages. Labels: class-based \
+TF-IDF (Grootendorst 2022). Stability: the mean adjusted Rand index (Hubert and Arabie 1985) of the other starts \
+against the one taken. The map shows at most 2,000 pages by their two principal components.
 
 Clusters are numbered from 0, the largest first. A page without words goes to the cluster with the shortest mean.
 
