@@ -69,6 +69,8 @@ impl Shared {
             };
             match bus.append(&[beat.to_output()]) {
                 Ok(_) => warned = false,
+                // it was said that the brokers are away
+                Err(_) if bus.is_away() => {}
                 Err(e) if !warned => {
                     tracing::warn!(error = %e, "life signs cannot be written");
                     warned = true;

@@ -63,6 +63,22 @@ impl Bus {
         Ok(Bus::Embedded(embedded::Log::open(url.as_ref(), options)?))
     }
 
+    /// To be called when the program is to end: from then on brokers that are away are waited for only a few seconds.
+    pub fn ender(&self) -> Box<dyn FnOnce() + Send> {
+        match self {
+            Bus::Embedded(_) => Box::new(|| {}),
+            Bus::Kafka(k) => Box::new(k.ender()),
+        }
+    }
+
+    /// Whether brokers are away, and that was said.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Bus::Embedded(_) => false,
+            Bus::Kafka(k) => k.is_away(),
+        }
+    }
+
     /// Id of the cluster; a checkpoint that names another one is worthless.
     pub fn cluster(&self) -> &str {
         match self {

@@ -45,6 +45,11 @@ pub enum Error {
     /// A file beside the embedded log.
     #[error("{path}: {source}; check the permissions and the disk")]
     Io { path: PathBuf, source: std::io::Error },
+    /// The program was asked to end while brokers were away: what was in flight is done again by its next run.
+    #[error(
+        "{bus} does not answer, and the program was asked to end; what was not published is done again by the next run"
+    )]
+    Ended { bus: String },
     /// Anything else, with its remedy in the text.
     #[error("{0}")]
     Other(String),

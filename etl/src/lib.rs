@@ -87,7 +87,8 @@ impl Program for Cli {
                 || matches!(cause.downcast_ref(), Some(bus::Error::Busy { .. }))
                 || matches!(cause.downcast_ref(), Some(bus::PublishError::Fenced(_)))
         });
-        busy.then_some(Exit::Busy)
+        let ended = error.chain().any(|cause| matches!(cause.downcast_ref(), Some(bus::Error::Ended { .. })));
+        if busy { Some(Exit::Busy) } else { ended.then_some(Exit::Interrupted) }
     }
 }
 

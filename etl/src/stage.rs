@@ -131,6 +131,7 @@ fn disk_full(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
 /// The whole run; false when it was interrupted.
 fn stage(args: &Args, common: &Common, data: &DataDir, shutdown: &Shutdown) -> Result<(Counts, bool)> {
     let bus = world::open_bus(common)?;
+    shutdown.on_request(bus.ender());
     bus.ensure(&[topic::artefacts(), topic::seals(), topic::dead_letters()])?;
     let new = !data.root().join("archive.json").exists();
     let archive = data.archive_id()?;

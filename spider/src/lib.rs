@@ -68,7 +68,8 @@ impl Program for Cli {
                 || matches!(cause.downcast_ref(), Some(PublishError::Fenced(_)))
                 || cause.is::<Busy>()
         });
-        busy.then_some(Exit::Busy)
+        let ended = error.chain().any(|cause| matches!(cause.downcast_ref(), Some(bus::Error::Ended { .. })));
+        if busy { Some(Exit::Busy) } else { ended.then_some(Exit::Interrupted) }
     }
 }
 

@@ -8,7 +8,7 @@ use rdkafka::error::KafkaError;
 use super::cause::{self, Causes};
 use super::context::Context;
 use super::url::Address;
-use super::{Kafka, WAITING, lock};
+use super::{Kafka, lock};
 use crate::{Error, Result};
 
 /// How long one answer may take.
@@ -38,8 +38,12 @@ impl Kafka {
             if let Some(cause) = inner.causes.decisive() {
                 return Err(cause.error(&inner.address));
             }
-            if started.elapsed() > WAITING {
-                return Err(cause::fault(&inner.address, what, &error));
+            if let Some(refused) = inner.causes.refused() {
+                return Err(cause::fault(&inner.address, what, &refused));
+            }
+            if self.is_over(started) {
+                let last = inner.causes.last().map(|cause| cause.error(&inner.address));
+                return Err(self.given_up(|| last.unwrap_or_else(|| cause::fault(&inner.address, what, &error))));
             }
             if started.elapsed() > ANSWER {
                 inner.causes.tell_away(&inner.address);
@@ -53,7 +57,10 @@ impl Kafka {
 pub(super) fn serve(probe: &BaseConsumer<Context>) {
     // a poll that has served a callback looks like one that has found nothing
     for _ in 0..20 {
-        probe.poll(Duration::ZERO);
+        if let Some(Err(error)) = probe.poll(Duration::ZERO) {
+            // what the coordinator of a group refuses is told here, and once only
+            probe.context().refused(&error);
+        }
     }
 }
 

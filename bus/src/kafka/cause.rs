@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use super::lock;
 use super::url::Address;
+use super::{Kafka, lock};
 use crate::Error;
 
 /// What the clients of one bus were told last.
@@ -16,6 +16,10 @@ pub(super) struct Causes(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     last: Option<Cause>,
+    /// A host that could not be found, and when. Brokers tell the addresses of one another: one may answer, and another not be found.
+    name: Option<(Cause, Instant)>,
+    /// What a group's coordinator has refused.
+    refused: Option<KafkaError>,
     /// A broker has answered once: what works is not the wrong protocol. A broker that dies breaks off exchanges too.
     worked: bool,
     /// It was said that the brokers are away.
@@ -81,7 +85,28 @@ impl Causes {
         if vague && state.last.as_ref().is_some_and(|last| last.kind != Kind::Away || code == Code::AllBrokersDown) {
             return;
         }
-        state.last = Some(Cause { kind, text: tidy(reason) });
+        let cause = Cause { kind, text: tidy(reason) };
+        if kind == Kind::Name {
+            state.name = Some((cause.clone(), Instant::now()));
+        }
+        state.last = Some(cause);
+    }
+
+    /// Takes what the coordinator of a group says: that the group may not be used.
+    pub fn note_refusal(&self, error: &KafkaError) {
+        if let Some(Code::GroupAuthorizationFailed | Code::InvalidGroupId) = code_of(error) {
+            lock(&self.0).refused = Some(error.clone());
+        }
+    }
+
+    /// What a group's coordinator has refused since the last answer.
+    pub fn refused(&self) -> Option<KafkaError> {
+        lock(&self.0).refused.clone()
+    }
+
+    /// Whether it was said that the brokers are away.
+    pub fn are_away(&self) -> bool {
+        lock(&self.0).told
     }
 
     /// Takes what stands in the log only: that a broker has broken off the first exchange.
@@ -111,7 +136,9 @@ impl Causes {
 
     /// The last cause.
     pub fn last(&self) -> Option<Cause> {
-        lock(&self.0).last.clone()
+        let state = lock(&self.0);
+        let name = state.name.as_ref().filter(|(_, at)| at.elapsed() < CALM).map(|(cause, _)| cause);
+        state.last.as_ref().or(name).cloned()
     }
 
     /// Says, once, that the brokers are away and that it is waited for them.
@@ -132,7 +159,7 @@ impl Causes {
     /// A broker has answered.
     pub fn tell_back(&self, address: &Address) {
         let mut state = lock(&self.0);
-        (state.last, state.worked) = (None, true);
+        (state.last, state.refused, state.worked) = (None, None, true);
         if std::mem::take(&mut state.told) {
             state.back = Some(Instant::now());
             drop(state);
@@ -157,7 +184,10 @@ impl Cause {
                 "breaks off the first exchange: one side speaks TLS or SASL and the other does not",
                 "check security.protocol in --bus-config (plaintext, ssl, sasl_plaintext, sasl_ssl) and the port",
             ),
-            Kind::Name => ("cannot be found", "check the host name in --bus"),
+            Kind::Name => (
+                "cannot be found",
+                "check the host name in --bus, and the one that the broker tells its clients (advertised.listeners)",
+            ),
             Kind::Away => ("cannot be reached", AWAY),
         };
         Error::Kafka { bus: address.to_string(), problem: format!("{problem} ({})", self.text), remedy: remedy.into() }
@@ -180,6 +210,20 @@ pub(super) fn fault(address: &Address, what: &str, error: &KafkaError) -> Error 
         Some(Code::InvalidReplicationFactor) => "start more brokers, or lower default.replication.factor on them",
         Some(Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend) => "start the brokers that are down",
         Some(Code::MessageSizeTooLarge) => "set max.message.bytes of the topic to 18874368 (18 MiB)",
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+            "a topic was deleted: start the program again, which makes it"
+        }
+        Some(Code::InvalidSessionTimeout) => {
+            "set session.timeout.ms in --bus-config to what the broker allows (group.min.session.timeout.ms and max)"
+        }
+        Some(Code::InconsistentGroupProtocol) => {
+            "some other program is in this group: stop it, or set a prefix of your own in --bus"
+        }
+        Some(Code::GroupMaxSizeReached) => "raise group.max.size on the brokers, or start fewer programs",
+        Some(Code::OperationTimedOut | Code::WaitingForCoordinator | Code::CoordinatorNotAvailable) => {
+            "see the broker's log; are there as many brokers as its offsets.topic.replication.factor and \
+             transaction.state.log.replication.factor ask for?"
+        }
         Some(Code::KafkaStorageError | Code::LeaderNotAvailable) => "look at the broker's disk: it may be full",
         _ => "see the broker's log",
     };
@@ -194,6 +238,29 @@ pub(super) fn fault(address: &Address, what: &str, error: &KafkaError) -> Error 
         None => error.to_string(),
     };
     Error::Kafka { bus: address.to_string(), problem: format!("{what} failed: {}", tidy(&text)), remedy: remedy.into() }
+}
+
+/// The error about records that are damaged, or larger than any of the bus's.
+pub(super) fn unpacked(kafka: &Kafka, topic: &str, partition: u32, at: i64, group: Option<&str>) -> Error {
+    let full = kafka.full(topic);
+    let step = group.map_or_else(
+        || format!("delete the topic's records up to it (kafka-delete-records with offset {})", at + 1),
+        |group| {
+            format!(
+                "step over it with all programs of the group stopped: kafka-consumer-groups --group {} --topic {full}:{partition} \
+                 --reset-offsets --to-offset {} --execute",
+                kafka.full(group),
+                at + 1
+            )
+        },
+    );
+    Error::Kafka {
+        bus: kafka.0.address.to_string(),
+        problem: format!(
+            "has at {full}-{partition}, offset {at}, records that cannot be unpacked: damaged, or over 100 MB"
+        ),
+        remedy: format!("no program of this bus wrote them; {step}"),
+    }
 }
 
 /// librdkafka's code of an error, where it has one.

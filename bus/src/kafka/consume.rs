@@ -9,6 +9,7 @@ mod answer;
 mod trouble;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ struct Consuming {
     fetched: Fetched,
     watched: Instant,
     missing: Option<Instant>,
+    /// An error was told that is none of those that are known.
+    warned: bool,
     /// The consumer is of no use any more.
     fenced: bool,
     /// When it was replaced.
@@ -76,6 +79,7 @@ impl Consuming {
             fetched,
             watched,
             missing: None,
+            warned: false,
             fenced: false,
             rejoined: Vec::new(),
         }
@@ -145,7 +149,7 @@ impl Consuming {
             || !is_full(&member),
             |topic, partition, records, error| {
                 self.deliver(topic, partition, records)?;
-                error.map_or(Ok(()), |error| self.trouble(consumer, &error))
+                error.map_or(Ok(()), |error| self.trouble_of(consumer, topic, partition, &error))
             },
         );
         self.fetched = fetched;
@@ -312,6 +316,7 @@ impl Consuming {
             assigned.push(Own::new(&topic, partition, next_epoch(), committed));
         }
         self.taking.clear();
+        self.member.kafka.0.settled.store(true, Ordering::Relaxed);
         let event = Event::Assigned(assigned.iter().map(Own::assignment).collect());
         {
             let mut state = self.member.state();

@@ -45,6 +45,11 @@ impl Context {
         std::mem::take(&mut *lock(&self.rebalances))
     }
 
+    /// Takes an error that stands in the place of a record, of a consumer that is not polled for records.
+    pub fn refused(&self, error: &KafkaError) {
+        self.causes.note_refusal(error);
+    }
+
     /// From now on partitions are given up as soon as they are asked for.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);

@@ -25,14 +25,15 @@ mod url;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
 use crate::bus::{Lag, Offsets, Options};
 use crate::clock::Clock;
-use crate::{Output, Receipt, Result, TopicSpec};
+use crate::{Error, Output, Receipt, Result, TopicSpec};
 
 use cause::Causes;
 use config::Properties;
@@ -44,8 +45,10 @@ pub use writer::Writer;
 
 /// How long the first answer of a broker may take when a bus is opened.
 const OPENING: Duration = Duration::from_secs(10);
-/// How long an open bus waits for brokers that have gone, before it gives up.
-const WAITING: Duration = Duration::from_secs(15 * 60);
+/// How long a program may take to start: a question of that time that is not answered shows what is set up wrong.
+const STARTING: Duration = Duration::from_secs(30);
+/// How long is waited for brokers that have gone, when the program has been asked to end.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// An open bus. Clones share its connections.
 #[derive(Clone)]
@@ -69,6 +72,13 @@ struct Inner {
     partitions: Mutex<HashMap<String, u32>>,
     /// Ids of topics that were asked for: they are watched.
     ids: Mutex<HashMap<String, String>>,
+    /// When they were written again.
+    renewed: Mutex<Option<Instant>>,
+    opened: Instant,
+    /// A member has had partitions, so brokers, topics and rights are as they must be: whatever fails now is waited for.
+    settled: AtomicBool,
+    /// When the program was asked to end.
+    ending: Arc<OnceLock<Instant>>,
     /// Stretches that are known to hold no committed record, by full name and partition.
     empty: Mutex<HashMap<(String, u32), (i64, i64)>>,
     /// The newest append time that is known, and when it was learnt.
@@ -85,6 +95,7 @@ impl Drop for Inner {
 
 impl Kafka {
     pub(crate) fn open(url: &str, options: &Options) -> Result<Kafka> {
+        records::install();
         let address = Address::parse(url)?;
         let properties = Properties::load(options.config.as_deref())?;
         let causes = Arc::new(Causes::default());
@@ -108,10 +119,43 @@ impl Kafka {
             plain: Mutex::default(),
             partitions: Mutex::default(),
             ids: Mutex::default(),
+            renewed: Mutex::default(),
+            opened: Instant::now(),
+            settled: AtomicBool::new(false),
+            ending: Arc::default(),
             empty: Mutex::default(),
             time: Mutex::default(),
             members: Mutex::default(),
         })))
+    }
+
+    /// See [`crate::Bus::ender`].
+    pub(crate) fn ender(&self) -> impl FnOnce() + Send + 'static {
+        let ending = self.0.ending.clone();
+        move || {
+            ending.get_or_init(Instant::now);
+        }
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.0.causes.are_away()
+    }
+
+    /// Whether what was begun then, and what brokers do not answer, is to be given up: soon while a program starts, later never,
+    /// unless it is to end.
+    fn is_over(&self, begun: Instant) -> bool {
+        let starting = !self.0.settled.load(Ordering::Relaxed) && begun.duration_since(self.0.opened) < STARTING;
+        self.is_ended() || (starting && begun.elapsed() > OPENING)
+    }
+
+    /// Whether the program was asked to end, and what brokers do not answer is waited for no more.
+    fn is_ended(&self) -> bool {
+        self.0.ending.get().is_some_and(|asked| asked.elapsed() > ENDING)
+    }
+
+    /// Why something was given up.
+    fn given_up(&self, why: impl FnOnce() -> Error) -> Error {
+        if self.is_ended() { Error::Ended { bus: self.0.address.to_string() } } else { why() }
     }
 
     pub(crate) fn cluster(&self) -> &str {

@@ -13,7 +13,7 @@ use rdkafka::producer::{
 };
 
 use super::cause::{self, Causes};
-use super::{Kafka, WAITING, admin, context, lock, records};
+use super::{Kafka, admin, context, lock, records};
 use crate::{Output, Receipt, Result};
 
 /// How long a record without a transaction is tried to be written.
@@ -41,6 +41,8 @@ struct Results {
     error: Option<KafkaError>,
 }
 
+/// How long is waited for records until it is looked whether the program is to end.
+const LOOK: Duration = Duration::from_secs(1);
 /// Pause between two looks whether records were delivered.
 const TURN: Duration = Duration::from_millis(1);
 /// Places of a round fit below; the round stands above, so that what comes late is not taken for something new.
@@ -199,7 +201,7 @@ pub(super) fn append(kafka: &Kafka, outputs: &[Output]) -> Result<Receipt> {
     };
     let done = producer.send(kafka, outputs).and_then(|()| {
         // librdkafka gives up by itself before that
-        producer.settle(WAITING);
+        while !producer.settle(LOOK) && !kafka.is_ended() {}
         producer.receipt()
     });
     match done {
@@ -219,6 +221,9 @@ pub(super) fn append(kafka: &Kafka, outputs: &[Output]) -> Result<Receipt> {
             {
                 lock(&kafka.0.partitions).clear();
                 check(kafka, outputs)?;
+            }
+            if cause::is_passing(&error) {
+                kafka.0.causes.tell_away(&kafka.0.address);
             }
             let away = cause::is_passing(&error).then(|| kafka.0.causes.last()).flatten();
             Err(away.map_or_else(|| cause::fault(&kafka.0.address, "writing", &error), |c| c.error(&kafka.0.address)))

@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::ask::ANSWER;
 use super::context::{self, Context};
 use super::offsets::watermarks;
-use super::{Kafka, WAITING, admin, cause, lock, records};
+use super::{Inner, Kafka, admin, cause, lock, records};
 use crate::topic::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS};
 use crate::{Delivered, Error, Result};
 
@@ -24,6 +24,8 @@ const KEPT: usize = 4;
 /// How long the next record may take when the last one has come: a batch that is not full goes out then.
 const NEXT: Duration = Duration::from_millis(20);
 
+/// How long a transaction may stay open that nobody's broker has aborted.
+const OPEN_AT_MOST: Duration = Duration::from_secs(15 * 60);
 /// Pause between two looks whether a transaction is still open.
 const OPEN: Duration = Duration::from_millis(5);
 
@@ -90,8 +92,10 @@ impl Scan {
                 return Ok(Vec::new());
             }
             // somebody's transaction is open; the broker aborts it when its owner is gone
-            if started.elapsed() > WAITING {
-                return Err(Error::Other(format!("a transaction on {} stays open; see the broker's log", self.full)));
+            if started.elapsed() > OPEN_AT_MOST || self.kafka.is_ended() {
+                return Err(self.kafka.given_up(|| {
+                    Error::Other(format!("a transaction on {} stays open; see the broker's log", self.full))
+                }));
             }
             std::thread::park_timeout(OPEN);
         }
@@ -113,11 +117,10 @@ impl Scan {
                 // the last offsets held markers, or what compaction has taken
                 Polled::End => self.position = self.position.max(self.stable),
                 Polled::Nothing if !batch.is_empty() => return Ok(batch),
-                Polled::Nothing if started.elapsed() > WAITING => {
-                    return Err(self.kafka.0.causes.last().map_or_else(
-                        || cause::silent(&self.kafka.0.address),
-                        |cause| cause.error(&self.kafka.0.address),
-                    ));
+                Polled::Nothing if self.kafka.is_over(started) => {
+                    let Inner { causes, address, .. } = &*self.kafka.0;
+                    let why = || causes.last().map_or_else(|| cause::silent(address), |cause| cause.error(address));
+                    return Err(self.kafka.given_up(why));
                 }
                 Polled::Nothing => {
                     if started.elapsed() > Duration::from_secs(10) {
@@ -154,6 +157,9 @@ impl Scan {
                 }
                 Some(Code::TopicAuthorizationFailed) => {
                     Err(cause::fault(&self.kafka.0.address, &format!("reading {}", self.full), &error))
+                }
+                Some(Code::BadCompression | Code::BadMessage) => {
+                    Err(cause::unpacked(&self.kafka, &self.topic, self.partition, self.position, None))
                 }
                 // what a scan needs no group for does not concern it; what passes is waited for
                 _ => Ok(Polled::Nothing),

@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::producer::{Collect, Producer};
 use super::scan::Scan;
-use super::{Kafka, WAITING, admin, cause};
+use super::{Kafka, admin, cause};
 use crate::{Batch, Error, Receipt, Result};
 
 /// The broker aborts a transaction that is open for longer: a failover takes twelve seconds.
@@ -144,6 +144,7 @@ impl Transactions {
                 | Code::TransactionalIdAuthorizationFailed
                 | Code::MessageSizeTooLarge
                 | Code::UnknownTopicOrPartition
+                | Code::UnknownTopic
                 | Code::InvalidTopic,
             ) => Trouble::Failed(cause::fault(&inner.address, "publishing", error)),
             _ => {
@@ -171,7 +172,7 @@ fn attempt(
         let member = member.clone();
         again(patience, producer, move |inner| inner.send_offsets_to_transaction(&offsets, &member, STEP))?;
     }
-    while !producer.settle(STEP) && started.elapsed() < WAITING {
+    while !producer.settle(STEP) && !kafka.is_over(started) {
         kafka.0.causes.tell_away(&kafka.0.address);
     }
     let receipt = producer.receipt();

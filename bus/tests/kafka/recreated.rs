@@ -67,3 +67,16 @@ fn other_clients_find_the_partition_of_a_host_by_themselves() {
     assert_eq!(found.len(), 1, "it is on partition {partition}");
     assert_eq!(found[0].record.value.as_deref(), Some(&b"hello"[..]));
 }
+
+#[test]
+fn all_who_start_at_the_same_time_find_one_id_of_a_topic() {
+    let ground = OnKafka::fresh();
+    topic(&ground.open(), "in", 1);
+    let buses: Vec<_> = (0..6).map(|_| ground.open()).collect();
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let started: Vec<_> = buses.iter().map(|bus| scope.spawn(|| bus.topic_id("in").unwrap())).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(ground.open().topic_id("in").unwrap(), ids[0]);
+}

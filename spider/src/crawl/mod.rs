@@ -47,6 +47,7 @@ pub fn run(common: &Common, flags: Flags, shutdown: Shutdown) -> Result<Exit> {
     let settings = flags.settings()?;
     let clock = Clock::from_environment()?;
     let bus = crate::open_bus(common, &clock)?;
+    shutdown.on_request(bus.ender());
     let crawl = settings.crawl.clone();
     if settings.seeds.is_empty() && !has_candidates(&bus, &crawl)? {
         return Err(Misuse::new(format!(

@@ -32,7 +32,13 @@ impl Consuming {
                 false => self.member.fail(Failure::Twin),
             },
             Some(
-                Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed,
+                Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::InvalidSessionTimeout
+                | Code::InconsistentGroupProtocol
+                | Code::GroupMaxSizeReached
+                | Code::InvalidGroupId,
             ) => {
                 return Err(self.fault(&format!("reading for group {}", self.member.group), error));
             }
@@ -47,12 +53,14 @@ impl Consuming {
             }
             Some(Code::AllBrokersDown) => kafka.causes.tell_away(&kafka.address),
             _ if fatal.is_some() => return Err(self.fault("reading", error)),
-            _ => {
-                if cause::is_passing(error) {
-                    kafka.causes.note_trouble();
-                }
+            _ if cause::is_passing(error) => {
+                kafka.causes.note_trouble();
                 tracing::debug!(%error, "the consumer is told");
             }
+            _ if !std::mem::replace(&mut self.warned, true) => {
+                tracing::warn!(%error, group = member.group, "the group's consumer is told");
+            }
+            _ => tracing::debug!(%error, "the consumer is told"),
         }
         if let Some(cause) = kafka.causes.decisive() {
             return Err(cause.error(&kafka.address));
@@ -69,6 +77,22 @@ impl Consuming {
         let Some(trouble) = trouble else { return false };
         self.rejoined.retain(|rejoined| *rejoined >= trouble);
         self.rejoined.len() < TRIES
+    }
+
+    /// An error of one partition. What does not unpack is fetched again and again by librdkafka, without an end.
+    pub(super) fn trouble_of(
+        &mut self,
+        consumer: &BaseConsumer<Context>,
+        topic: &str,
+        partition: u32,
+        error: &KafkaError,
+    ) -> Result<()> {
+        if let Some(Code::BadCompression | Code::BadMessage) = cause::code_of(error) {
+            let state = self.member.state();
+            let at = state.owned.iter().find(|own| own.is(topic, partition)).map_or(0, |own| own.position);
+            return Err(cause::unpacked(&self.member.kafka, topic, partition, at, Some(&self.member.group)));
+        }
+        self.trouble(consumer, error)
     }
 
     /// Offsets ascend for ever, unless it is another topic.
