@@ -87,6 +87,15 @@ impl Bus {
         }
     }
 
+    /// Number of partitions of a topic; none when there is no such topic. A topic that a user may not see is an error here, and is
+    /// missing in [`Bus::topics`].
+    pub fn look_up(&self, topic: &str) -> Result<Option<u32>> {
+        match self {
+            Bus::Embedded(l) => Ok(l.topics()?.iter().find(|spec| spec.name == topic).map(|spec| spec.partitions)),
+            Bus::Kafka(k) => k.look_up(topic),
+        }
+    }
+
     /// Makes sure that topics exist with their settings.
     pub fn ensure(&self, topics: &[TopicSpec]) -> Result<()> {
         match self {

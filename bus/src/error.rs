@@ -36,6 +36,9 @@ pub enum Error {
     /// A line of the file of librdkafka properties.
     #[error("bus configuration {path}, line {line}: {reason}")]
     BusConfig { path: PathBuf, line: u32, reason: String },
+    /// The file of librdkafka properties as a whole.
+    #[error("bus configuration {path}: {reason}")]
+    NoBusConfig { path: PathBuf, reason: String },
     /// The embedded log cannot be used.
     #[error("embedded log {path} {problem}; {remedy}")]
     Log { path: PathBuf, problem: String, remedy: String, source: Option<Box<rusqlite::Error>> },

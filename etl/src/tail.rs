@@ -88,6 +88,8 @@ fn topic(bus: &Bus, name: &str) -> Result<TopicSpec> {
     if let Some(i) = topics.iter().position(|t| t.name == name) {
         return Ok(topics.swap_remove(i));
     }
+    // brokers list only what a user may see: asked by name, they say whether it is that
+    bus.look_up(name)?;
     let mut names: Vec<String> = topics.into_iter().map(|t| t.name).collect();
     names.sort();
     let names = if names.is_empty() { "it has none yet".to_owned() } else { format!("it has {}", names.join(", ")) };

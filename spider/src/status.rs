@@ -57,6 +57,8 @@ pub fn run(common: &Common, flags: &Flags) -> Result<Exit> {
     };
     let topics = bus.topics()?;
     if !topics.iter().any(|t| t.name == topic::discovered(crawl).name) {
+        // brokers list only what a user may see: asked by name, they say whether it is that
+        bus.look_up(&topic::discovered(crawl).name)?;
         let crawls: Vec<&str> = topics.iter().filter_map(|t| t.name.strip_prefix("discovered.")).collect();
         let known =
             if crawls.is_empty() { "there are none".into() } else { format!("there are: {}", crawls.join(", ")) };

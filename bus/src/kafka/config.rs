@@ -12,14 +12,12 @@ use crate::topic::MAX_DEAD_LETTER;
 use crate::{Error, Result};
 
 /// What the safety of a publish hangs on, and what the URL says: not for a file.
-const OURS: [&str; 21] = [
+const OURS: [&str; 17] = [
     "bootstrap.servers",
-    "metadata.broker.list",
     "group.id",
     "group.instance.id",
     "group.protocol",
     "enable.auto.commit",
-    "auto.commit.enable",
     "enable.auto.offset.store",
     "auto.offset.reset",
     "isolation.level",
@@ -28,13 +26,30 @@ const OURS: [&str; 21] = [
     "transactional.id",
     "enable.idempotence",
     "acks",
-    "request.required.acks",
     "message.max.bytes",
     "message.timeout.ms",
-    "delivery.timeout.ms",
     "client.id",
     "enable.gapless.guarantee",
 ];
+
+/// Second names of properties, as librdkafka's CONFIGURATION.md lists them, and the one that is used here. Of two spellings of one
+/// property librdkafka takes whichever is set last.
+const ALIASES: [(&str, &str); 10] = [
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("sasl.mechanism", "sasl.mechanisms"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+    ("retries", "message.send.max.retries"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("compression.codec", "compression.type"),
+    ("request.required.acks", "acks"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("auto.commit.enable", "enable.auto.commit"),
+];
+
+/// Properties that name a file.
+const FILES: [&str; 5] =
+    ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location"];
 
 /// Properties of a user's file.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +59,8 @@ impl Properties {
     /// Reads and checks a file of lines `name=value`.
     pub fn load(path: Option<&Path>) -> Result<Properties> {
         let Some(path) = path else { return Ok(Properties::default()) };
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| Error::NoBusConfig { path: path.into(), reason: unread(&source) })?;
         let mut properties = Properties::default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -55,16 +71,29 @@ impl Properties {
             let Some((name, value)) = line.split_once('=') else {
                 return Err(wrong("it has no `=`; a line is a librdkafka property, `name=value`".into()));
             };
-            let (name, value) = (name.trim(), value.trim());
+            let (given, value) = (name.trim(), value.trim());
+            let name = ALIASES.iter().find(|(alias, _)| *alias == given).map_or(given, |(_, name)| name);
             if OURS.contains(&name) {
-                return Err(wrong(format!("`{name}` is set by the program; remove the line")));
+                return Err(wrong(format!("`{given}` is set by the program; remove the line")));
             }
             let mut alone = ClientConfig::new();
             alone.set(name, value);
             if let Err(error) = alone.create_native_config() {
                 return Err(wrong(refusal(name, error)));
             }
+            if FILES.contains(&name)
+                && let Err(error) = std::fs::File::open(value)
+            {
+                return Err(wrong(format!("`{given}` names {value}, which cannot be read: {error}; correct the path")));
+            }
             properties.0.insert(name.into(), value.into());
+        }
+        let sasl =
+            properties.get("security.protocol").is_some_and(|text| text.to_ascii_lowercase().starts_with("sasl_"));
+        if sasl && properties.get("sasl.mechanisms").is_none() {
+            let reason = "security.protocol asks for SASL and sasl.mechanisms is missing: set it to PLAIN, SCRAM-SHA-256 or \
+                          SCRAM-SHA-512, as the broker has it";
+            return Err(Error::NoBusConfig { path: path.into(), reason: reason.into() });
         }
         Ok(properties)
     }
@@ -152,6 +181,17 @@ impl Properties {
     }
 }
 
+/// Why the file cannot be read, and what to do.
+fn unread(error: &std::io::Error) -> String {
+    let remedy = match error.kind() {
+        std::io::ErrorKind::NotFound => "correct the path in --bus-config",
+        std::io::ErrorKind::InvalidData => "it is no text: name a file of lines `name=value`",
+        std::io::ErrorKind::IsADirectory => "name a file, not a folder",
+        _ => "check its permissions",
+    };
+    format!("{error}; {remedy}")
+}
+
 fn owned((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
@@ -185,6 +225,49 @@ mod tests {
     }
 
     #[test]
+    fn a_property_has_one_name_whatever_the_file_calls_it() {
+        let address = Address::parse("kafka://h:1").unwrap();
+        let properties =
+            load("compression.codec=none\nqueue.buffering.max.ms=7\nmax.partition.fetch.bytes=5000\n").unwrap();
+        let producer = properties.producer(&address);
+        assert_eq!((producer.get("compression.type"), producer.get("compression.codec")), (Some("none"), None));
+        assert_eq!((producer.get("linger.ms"), producer.get("queue.buffering.max.ms")), (Some("7"), None));
+        for config in [properties.consumer(&address), properties.member(&address, "g", "i")] {
+            assert_eq!(config.get("fetch.message.max.bytes"), Some("5000"));
+            assert_eq!(config.get("max.partition.fetch.bytes"), None);
+        }
+        for (alias, name) in ALIASES {
+            let mut config = ClientConfig::new();
+            config.set(alias, if alias.contains("mechanism") { "PLAIN" } else { "1" });
+            let known =
+                config.create_native_config().is_ok() || alias == "compression.codec" || alias.starts_with("auto");
+            assert!(known && !ALIASES.iter().any(|(other, _)| *other == name), "{alias}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_and_what_it_names_are_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("binary");
+        std::fs::write(&binary, b"\xff\xfe=1").unwrap();
+        for (path, word) in [
+            (folder.path().join("nothere"), "correct the path"),
+            (binary, "it is no text"),
+            (folder.path().to_owned(), "not a folder"),
+        ] {
+            let error = Properties::load(Some(&path)).unwrap_err().to_string();
+            assert!(error.contains(word) && error.matches("os error").count() <= 1, "{error}");
+        }
+        let error = load("security.protocol=ssl\nssl.ca.location=/not/there.crt").unwrap_err().to_string();
+        assert!(
+            error.contains("line 2") && error.contains("/not/there.crt") && error.contains("correct the path"),
+            "{error}"
+        );
+        let error = load("security.protocol=SASL_SSL\n").unwrap_err().to_string();
+        assert!(error.contains("sasl.mechanisms is missing"), "{error}");
+    }
+
+    #[test]
     fn what_librdkafka_does_not_know_and_what_is_the_programs_is_refused_with_its_line() {
         for (text, line, word) in [
             ("a line", 1, "no `=`"),
@@ -192,6 +275,8 @@ mod tests {
             ("linger.ms=soon", 1, "Invalid value"),
             ("linger.ms=1\nisolation.level=read_uncommitted", 2, "set by the program"),
             ("bootstrap.servers=elsewhere:9092", 1, "set by the program"),
+            ("metadata.broker.list=elsewhere:9092", 1, "set by the program"),
+            ("request.required.acks=0", 1, "set by the program"),
         ] {
             match load(text) {
                 Err(Error::BusConfig { line: at, reason, .. }) => {

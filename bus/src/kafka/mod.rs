@@ -162,6 +162,10 @@ impl Kafka {
         &self.0.cluster
     }
 
+    pub(crate) fn look_up(&self, topic: &str) -> Result<Option<u32>> {
+        admin::look_up(self, &self.full(topic))
+    }
+
     pub(crate) fn ensure(&self, topics: &[TopicSpec]) -> Result<()> {
         producer::prepare(self)?;
         admin::ensure(self, topics)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bus::{Bus, Options};
 use xtask::services::{Kafka, Kind};
 
+use super::OnKafka;
 use crate::contract::*;
 use crate::ground::{start, write};
 
@@ -96,4 +97,22 @@ fn a_user_without_permissions() {
     let error = bus.join("g", "one", &["artefacts"]).err().unwrap().to_string();
     has(&error, &["artefacts"]);
     assert!(!error.contains("bob-secret"));
+}
+
+#[test]
+fn a_group_that_refuses_its_member() {
+    let config =
+        write(crate::shared().folder(), "impatient.properties", "session.timeout.ms=500\nheartbeat.interval.ms=100\n");
+    let ground = OnKafka::fresh();
+    let bus = Bus::open(&ground.url(), &Options { config: Some(config), ..Options::default() }).unwrap();
+    topic(&bus, "in", 1);
+    let (mut reader, _writer) = bus.join("g", "one", &["in"]).unwrap();
+    let began = Instant::now();
+    let error = loop {
+        match reader.poll(Duration::from_secs(1)) {
+            Err(error) => break error.to_string(),
+            Ok(_) => assert!(began.elapsed() < Duration::from_secs(15), "it was not told"),
+        }
+    };
+    has(&error, &["group g", "session.timeout.ms", "group.min.session.timeout.ms"]);
 }

@@ -38,3 +38,24 @@ fn a_commit_that_was_not_answered_is_looked_up() {
     }
     check(&bus, n);
 }
+
+#[test]
+fn a_program_that_is_to_end_does_not_wait_for_a_broker_that_is_away() {
+    crate::shared();
+    let kafka = ground::start(Kind::Kafka, "ending");
+    let bus = Bus::open(&format!("{}/e.", kafka.url()), &options()).unwrap();
+    topic(&bus, "in", 1);
+    let (mut reader, writer) = bus.join("g", "one", &["in"]).unwrap();
+    assigned(&mut reader);
+    kafka.brokers()[0].suspend(true).unwrap();
+    let end = bus.ender();
+    let asked = std::thread::spawn(move || {
+        std::thread::park_timeout(SILENCE);
+        end();
+    });
+    let error = bus.lag("g", "in").unwrap_err();
+    assert!(matches!(error, bus::Error::Ended { .. }), "{error}");
+    asked.join().unwrap();
+    drop((reader, writer, bus));
+    kafka.brokers()[0].suspend(false).unwrap();
+}

@@ -213,6 +213,7 @@ default.replication.factor={copies}
 min.insync.replicas={needed}
 offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=3
+offsets.retention.minutes=43200
 transaction.state.log.replication.factor={copies}
 transaction.state.log.min.isr={needed}
 transaction.state.log.num.partitions=3
