@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::broker::{Broker, Life};
-use super::{certificates, jars};
+use super::{certificates, jars, running};
 use crate::line::Line;
 use crate::process::{self, Output, Process};
 
@@ -82,6 +82,7 @@ impl Kafka {
         let log = folder.join("logs").join("broker-1.log");
         let _ = fs::remove_file(&log);
         let mut broker = Broker::start(java(&jars::kafka()?, &settings, life), &log, &folder.join(DATA), life)?;
+        note_start(folder, std::slice::from_ref(&broker), life)?;
         if let Err(error) = broker.wait() {
             let _ = broker.kill();
             return Err(error);
@@ -140,6 +141,7 @@ fn try_start(kind: Kind, folder: &Path, life: Life) -> anyhow::Result<Kafka> {
         let log = logs.join(format!("broker-{}.log", node.id));
         let _ = fs::remove_file(&log);
         brokers.push(Broker::start(java(&jars, &settings, life), &log, &data, life)?);
+        note_start(folder, &brokers, life)?;
     }
     for broker in &mut brokers {
         if let Err(error) = broker.wait() {
@@ -156,6 +158,12 @@ fn try_start(kind: Kind, folder: &Path, life: Life) -> anyhow::Result<Kafka> {
         client_properties(folder)?;
     }
     Ok(Kafka { folder: folder.into(), url, plain, brokers })
+}
+
+/// Notes brokers that outlive this process at once, so that they are found though it is interrupted.
+fn note_start(folder: &Path, brokers: &[Broker], life: Life) -> anyhow::Result<()> {
+    let pids: Vec<u32> = brokers.iter().map(Broker::pid).collect();
+    if life == Life::Detached { running::note_start(folder, &pids) } else { Ok(()) }
 }
 
 /// Arguments of java for a broker.

@@ -12,6 +12,7 @@ mod mongodb;
 pub mod postgresql;
 pub(crate) mod running;
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -77,13 +78,24 @@ impl Services {
             }
             return Ok(exit::DONE);
         }
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let lock = folder.join("lock");
+        let lock = File::create(&lock).with_context(|| format!("cannot write {}", lock.display()))?;
+        if lock.try_lock().is_err() {
+            anyhow::bail!(
+                "another command is starting {kind} in {}; wait for it, or give --run NAME for one of your own",
+                folder.display()
+            );
+        }
         let url = match running::url(&folder)? {
             Some(url) => {
                 eprintln!("{kind} is up already");
                 url
             }
             None => {
-                std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+                if running::halt(&folder)? {
+                    eprintln!("stopped what a command that was interrupted had left");
+                }
                 let folder = folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
                 let kafka = Kafka::start(kind, &folder, Life::Detached)?;
                 running::note(&folder, &kafka)?;

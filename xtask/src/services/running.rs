@@ -19,6 +19,11 @@ pub(crate) fn note(folder: &Path, kafka: &Kafka) -> anyhow::Result<()> {
     note_processes(folder, kafka.url(), &pids)
 }
 
+/// Notes processes of a server that is not ready yet.
+pub(crate) fn note_start(folder: &Path, pids: &[u32]) -> anyhow::Result<()> {
+    note_processes(folder, "", pids)
+}
+
 /// Notes a server of these processes.
 pub(crate) fn note_processes(folder: &Path, url: &str, pids: &[u32]) -> anyhow::Result<()> {
     let path = folder.join("running.json");
@@ -31,7 +36,7 @@ pub(crate) fn note_processes(folder: &Path, url: &str, pids: &[u32]) -> anyhow::
 pub(crate) fn url(folder: &Path) -> anyhow::Result<Option<String>> {
     let Some(noted) = read(folder)? else { return Ok(None) };
     let up = processes(&noted).all(|(_, alive)| alive);
-    Ok(noted["url"].as_str().filter(|_| up).map(str::to_owned))
+    Ok(noted["url"].as_str().filter(|url| up && !url.is_empty()).map(str::to_owned))
 }
 
 /// Stops it and removes its data; false when nothing was up.
