@@ -9,7 +9,6 @@ mod answer;
 mod trouble;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -69,15 +68,13 @@ struct Giving {
 
 impl Consuming {
     fn new(member: Arc<Member>, topics: Vec<String>) -> Consuming {
-        let (taking, giving) = (Vec::new(), Vec::new());
-        let (fetched, watched) = (Fetched::new(), Instant::now());
         Consuming {
             member,
             topics,
-            taking,
-            giving,
-            fetched,
-            watched,
+            taking: Vec::new(),
+            giving: Vec::new(),
+            fetched: Fetched::new(),
+            watched: Instant::now(),
             missing: None,
             warned: false,
             fenced: false,
@@ -316,7 +313,7 @@ impl Consuming {
             assigned.push(Own::new(&topic, partition, next_epoch(), committed));
         }
         self.taking.clear();
-        self.member.kafka.0.settled.store(true, Ordering::Relaxed);
+        self.member.kafka.settle();
         let event = Event::Assigned(assigned.iter().map(Own::assignment).collect());
         {
             let mut state = self.member.state();

@@ -148,6 +148,11 @@ impl Kafka {
         self.is_ended() || (starting && begun.elapsed() > OPENING)
     }
 
+    /// Notes that a member has partitions.
+    fn settle(&self) {
+        self.0.settled.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the program was asked to end, and what brokers do not answer is waited for no more.
     fn is_ended(&self) -> bool {
         self.0.ending.get().is_some_and(|asked| asked.elapsed() > ENDING)
