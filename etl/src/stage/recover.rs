@@ -178,9 +178,9 @@ pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals, before: 
         let sealed = sealed.map(|(_, seal)| seal.covered.unwrap_or(seal.next)).max();
         if let Some(segment) = last.get(&p) {
             let footer = segment_reader::footer(&segment.path)?;
-            if (footer.cluster.as_str(), footer.topic_id.as_str())
-                != (origin.cluster.as_str(), origin.topic_id.as_str())
-            {
+            let same = footer.cluster == origin.cluster
+                && (footer.topic_id == origin.topic_id || is_same_topic(bus, seals, p, segment.name.next)?);
+            if !same {
                 bail!(
                     "{} was staged from another bus (cluster {}, topic {}) than this one (cluster {}, topic {}): offsets of two \
                      buses do not mix; give this bus a data directory of its own with --data",
@@ -193,11 +193,13 @@ pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals, before: 
             }
             if segment.name.next > committed.unwrap_or(0) {
                 bail!(
-                    "{} ends at offset {}, but group `{STAGE_GROUP}` has committed only {} of partition {p}: staging on would \
-                     store records twice. Was the bus restored from an older copy? Then use a new data directory",
+                    "{} ends at offset {next}, but group `{STAGE_GROUP}` has committed {} of partition {p}: staging on would \
+                     store records twice. Was nobody in the group for longer than the brokers remember (offsets.retention.minutes)? \
+                     Then set its offset of this partition to {next}. Was the bus restored from an older copy? Then use a new data \
+                     directory",
                     segment.path.display(),
-                    segment.name.next,
-                    committed.map_or("nothing".into(), |c| c.to_string())
+                    committed.map_or("nothing".into(), |c| format!("only {c}")),
+                    next = segment.name.next,
                 );
             }
         }
@@ -207,15 +209,27 @@ pub fn check(bus: &Bus, data: &DataDir, origin: &Footer, seals: &Seals, before: 
     Ok(())
 }
 
+/// Whether what was staged up to an offset can be seen to be of this topic, though its id is another one: brokers forget ids that
+/// nobody has written for `offsets.retention.minutes`. Append times ascend, so in the same topic whatever came after the latest
+/// seal stands behind it, and in a topic made anew everything came after it.
+fn is_same_topic(bus: &Bus, seals: &Seals, partition: u32, staged: i64) -> Result<bool> {
+    let of_partition = seals.iter().filter(|(key, _)| key.topic == ARTEFACTS && key.partition == partition);
+    let Some(sealed) = of_partition.map(|(_, seal)| seal.next).max().filter(|next| *next >= staged) else {
+        return Ok(false);
+    };
+    let later = max_time(seals, partition).saturating_add(1);
+    Ok(bus.offset_at(ARTEFACTS, partition, later)? >= sealed)
+}
+
 /// What was committed of a partition before and after its seals were read, and up to where those go: a stager covers what it
 /// seals in one transaction, so without others the three are the same, and with others they ascend.
 fn fits(p: u32, before: Option<i64>, sealed: Option<i64>, after: Option<i64>) -> Result<()> {
     let told = |offset: Option<i64>| offset.map_or("nothing".into(), |offset| offset.to_string());
     if let Some(s) = sealed.filter(|s| after.is_none_or(|after| *s > after)) {
         bail!(
-            "partition {p} is sealed up to offset {s}, but group `{STAGE_GROUP}` has committed {}: the group was reset, or \
-             `{ARTEFACTS}` made anew. Set the group's offset of this partition to {s}, or start with a new bus and a new data \
-             directory",
+            "partition {p} is sealed up to offset {s}, but group `{STAGE_GROUP}` has committed {}: the group was reset, \
+             `{ARTEFACTS}` made anew, or nobody was in the group for longer than the brokers remember (offsets.retention.minutes). \
+             Set the group's offset of this partition to {s}, or start with a new bus and a new data directory",
             told(after)
         );
     }
